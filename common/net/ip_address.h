@@ -1,4 +1,5 @@
-// IP addresses and ranges of them, as values.
+// IP addresses and ranges of them, as values. Plain data: threads may share them as they share
+// ints.
 #pragma once
 
 #include <array>
@@ -16,16 +17,25 @@ class IpAddress {
  public:
   IpAddress() = default;
 
-  // Accepts "192.0.2.1" (four decimal parts, no leading zeros) and RFC 4291 IPv6 text, with or without
-  // a zone ("%eth0", which is dropped). An IPv4-mapped address (::ffff:a.b.c.d) becomes the IPv4
-  // address. INVALID_ARGUMENT (ADDRESS_INVALID) otherwise.
+  // Text longer than this is no address; the longest one without a zone has 45 characters.
+  static constexpr size_t kTextBytesMax = 128;
+
+  // Accepts "192.0.2.1" (four decimal parts, no leading zeros) and RFC 4291 IPv6 text, with or
+  // without a zone ("%eth0", which is dropped). An IPv4-mapped address (::ffff:a.b.c.d) becomes the
+  // IPv4 address. INVALID_ARGUMENT (ADDRESS_INVALID) otherwise.
   static absl::StatusOr<IpAddress> Parse(absl::string_view text);
   static IpAddress V4(uint32_t host_order);
+  // `bytes` in network order. An IPv4-mapped address becomes the IPv4 address here too.
   static IpAddress V6(const std::array<uint8_t, 16>& bytes);
 
   bool is_v4() const { return v4_; }
   // 16 bytes in network order; an IPv4 address stands in the last four, the others are zero.
   const std::array<uint8_t, 16>& bytes() const { return bytes_; }
+  // The IPv4 address as a number in host order. Only for is_v4().
+  uint32_t v4_number() const {
+    return uint32_t{bytes_[12]} << 24 | uint32_t{bytes_[13]} << 16 | uint32_t{bytes_[14]} << 8 |
+           bytes_[15];
+  }
   // Canonical text (RFC 5952 for IPv6).
   std::string ToString() const;
   // For logs: the last octet of IPv4, and all but the first 48 bits of IPv6, zeroed.
@@ -43,7 +53,9 @@ class IpAddress {
 class IpRange {
  public:
   // "10.0.0.0/8", "2001:db8::/32", or an address alone, which is a range of one. Bits after the
-  // prefix must be zero. INVALID_ARGUMENT (ADDRESS_INVALID) otherwise.
+  // prefix must be zero, and there is no zone. A range of IPv4-mapped addresses
+  // ("::ffff:10.0.0.0/104") becomes the IPv4 range; no other IPv6 range holds an IPv4 address.
+  // INVALID_ARGUMENT (ADDRESS_INVALID) otherwise.
   static absl::StatusOr<IpRange> Parse(absl::string_view text);
 
   bool Contains(const IpAddress& address) const;
