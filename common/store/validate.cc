@@ -1,0 +1,234 @@
+#include "common/store/validate.h"
+
+#include <string>
+
+#include "absl/container/flat_hash_set.h"
+#include "absl/strings/str_cat.h"
+#include "common/status/error.h"
+#include "common/store/utf8.h"
+
+namespace homeport {
+namespace {
+
+// Up to so many changes, comparing each with each is quicker than a hash set.
+constexpr int kPairwiseMax = 8;
+
+#define HP_RETURN_IF_ERROR(expression)                      \
+  do {                                                      \
+    if (absl::Status status = (expression); !status.ok()) { \
+      return status;                                        \
+    }                                                       \
+  } while (false)
+
+absl::Status CheckText(absl::string_view field, absl::string_view text, size_t bytes_max) {
+  if (text.size() > bytes_max) return LimitError(field, bytes_max, text.size(), "bytes");
+  if (!IsValidUtf8(text)) return FieldError(field, "is not valid UTF-8");
+  return absl::OkStatus();
+}
+
+absl::Status CheckId(absl::string_view field, absl::string_view id) {
+  if (id.empty()) return FieldError(field, "is empty");
+  return CheckText(field, id, kIdBytesMax);
+}
+
+absl::Status CheckSessionToken(absl::string_view token) {
+  if (token.size() <= kSessionTokenBytesMax) return absl::OkStatus();
+  return MakeError(
+      absl::StatusCode::kInvalidArgument, reason::kTokenInvalid,
+      absl::StrCat("options.session_token: ", token.size(), " bytes is more than any token has"),
+      {{"field", "options.session_token"}});
+}
+
+absl::Status CheckRegionChoice(v1::RegionChoice choice) {
+  if (v1::RegionChoice_IsValid(choice)) return absl::OkStatus();
+  return FieldError("options.region_choice",
+                    absl::StrCat(static_cast<int>(choice), " is not a region choice"));
+}
+
+absl::Status CheckReadOptions(const v1::ReadOptions& options) {
+  const v1::ConsistencyLevel level = options.consistency();
+  if (!v1::ConsistencyLevel_IsValid(level)) {
+    return FieldError("options.consistency",
+                      absl::StrCat(static_cast<int>(level), " is not a consistency level"));
+  }
+  if (options.has_max_staleness() && level != v1::CONSISTENCY_LEVEL_BOUNDED) {
+    return FieldError("options.max_staleness", "goes with the level BOUNDED only");
+  }
+  HP_RETURN_IF_ERROR(CheckRegionChoice(options.region_choice()));
+  HP_RETURN_IF_ERROR(CheckSessionToken(options.session_token()));
+  if (level == v1::CONSISTENCY_LEVEL_BOUNDED) {
+    return MakeError(absl::StatusCode::kFailedPrecondition, reason::kLevelUnavailable,
+                     "options.consistency: BOUNDED is not served; SESSION and EVENTUAL are",
+                     {{"level", "BOUNDED"}});
+  }
+  if (level == v1::CONSISTENCY_LEVEL_LATEST) {
+    return MakeError(absl::StatusCode::kFailedPrecondition, reason::kLevelUnavailable,
+                     "options.consistency: LATEST needs a namespace with homes, and none has them;"
+                     " SESSION and EVENTUAL are served",
+                     {{"level", "LATEST"}});
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckWriteOptions(const v1::WriteOptions& options) {
+  HP_RETURN_IF_ERROR(CheckRegionChoice(options.region_choice()));
+  HP_RETURN_IF_ERROR(CheckSessionToken(options.session_token()));
+  if (options.request_id().empty()) return absl::OkStatus();
+  return CheckText("options.request_id", options.request_id(), kRequestIdBytesMax);
+}
+
+absl::Status CheckPage(int page_size, absl::string_view page_token) {
+  if (page_size < 0) return FieldError("page_size", absl::StrCat(page_size, " is negative"));
+  if (page_size > kPageSizeMax) return LimitError("page_size", kPageSizeMax, page_size, "entries");
+  if (page_token.size() > kPageTokenBytesMax) {
+    return MakeError(
+        absl::StatusCode::kInvalidArgument, reason::kPageTokenInvalid,
+        absl::StrCat("page_token: ", page_token.size(), " bytes is more than any page token has"),
+        {{"field", "page_token"}});
+  }
+  return absl::OkStatus();
+}
+
+// The name that the caller knows a change's field by.
+std::string ChangeField(MutationForm form, int index, absl::string_view field) {
+  if (form == MutationForm::kMutate) return absl::StrCat("changes[", index, "].", field);
+  return std::string(field == "put" ? "value" : field);
+}
+
+absl::Status CheckChange(MutationForm form, int index, const v1::Change& change) {
+  if (change.key().size() > kKeyBytesMax || !IsValidUtf8(change.key())) {
+    return CheckText(ChangeField(form, index, "key"), change.key(), kKeyBytesMax);
+  }
+  switch (change.action_case()) {
+    case v1::Change::kPut:
+      if (change.put().size() > kValueBytesMax) {
+        return LimitError(ChangeField(form, index, "put"), kValueBytesMax, change.put().size(),
+                          "bytes");
+      }
+      return absl::OkStatus();
+    case v1::Change::kDelete:
+      if (!change.delete_()) {
+        return FieldError(ChangeField(form, index, "delete"), "must be true");
+      }
+      return absl::OkStatus();
+    case v1::Change::ACTION_NOT_SET:
+      break;
+  }
+  return FieldError(ChangeField(form, index, "action"), "neither put nor delete is set");
+}
+
+absl::Status CheckKeysDiffer(const v1::MutateRequest& request) {
+  const auto& changes = request.changes();
+  const auto duplicate = [&changes](int index) {
+    return FieldError(ChangeField(MutationForm::kMutate, index, "key"),
+                      "occurs twice in the mutation");
+  };
+  if (changes.size() <= kPairwiseMax) {
+    for (int i = 1; i < changes.size(); ++i) {
+      for (int j = 0; j < i; ++j) {
+        if (changes[i].key() == changes[j].key()) return duplicate(i);
+      }
+    }
+    return absl::OkStatus();
+  }
+  absl::flat_hash_set<absl::string_view> keys;
+  keys.reserve(changes.size());
+  for (int i = 0; i < changes.size(); ++i) {
+    if (!keys.insert(changes[i].key()).second) return duplicate(i);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckMutation(const v1::MutateRequest& request, MutationForm form) {
+  HP_RETURN_IF_ERROR(CheckId("id", request.id()));
+  HP_RETURN_IF_ERROR(CheckWriteOptions(request.options()));
+  if (request.changes().empty()) return FieldError("changes", "is empty");
+  const size_t changes = request.changes_size();
+  if (changes > kMutationChangesMax) {
+    return LimitError("changes", kMutationChangesMax, changes, "changes");
+  }
+  size_t bytes = 0;
+  for (size_t i = 0; i < changes; ++i) {
+    const v1::Change& change = request.changes(i);
+    HP_RETURN_IF_ERROR(CheckChange(form, i, change));
+    bytes += change.key().size();
+    if (change.has_put()) bytes += change.put().size();
+  }
+  if (bytes > kMutationBytesMax) {
+    return LimitError("changes", kMutationBytesMax, bytes, "bytes of keys and values");
+  }
+  return CheckKeysDiffer(request);
+}
+
+absl::Status CheckGet(const v1::GetRequest& request) {
+  HP_RETURN_IF_ERROR(CheckId("id", request.id()));
+  HP_RETURN_IF_ERROR(CheckText("key", request.key(), kKeyBytesMax));
+  return CheckReadOptions(request.options());
+}
+
+absl::Status CheckBatchGet(const v1::BatchGetRequest& request) {
+  if (request.names().empty()) return FieldError("names", "is empty");
+  const size_t names = request.names_size();
+  if (names > kBatchNamesMax) return LimitError("names", kBatchNamesMax, names, "names");
+  for (size_t i = 0; i < names; ++i) {
+    const v1::ItemName& name = request.names(i);
+    // The fields' names are only put together when something is wrong with them.
+    if (name.id().empty() || name.id().size() > kIdBytesMax || !IsValidUtf8(name.id())) {
+      return CheckId(absl::StrCat("names[", i, "].id"), name.id());
+    }
+    if (name.key().size() > kKeyBytesMax || !IsValidUtf8(name.key())) {
+      return CheckText(absl::StrCat("names[", i, "].key"), name.key(), kKeyBytesMax);
+    }
+  }
+  return CheckReadOptions(request.options());
+}
+
+absl::Status CheckListItems(const v1::ListItemsRequest& request) {
+  HP_RETURN_IF_ERROR(CheckId("id", request.id()));
+  HP_RETURN_IF_ERROR(CheckText("prefix", request.prefix(), kKeyBytesMax));
+  HP_RETURN_IF_ERROR(CheckText("start_key", request.start_key(), kKeyBytesMax));
+  HP_RETURN_IF_ERROR(CheckText("end_key", request.end_key(), kKeyBytesMax));
+  HP_RETURN_IF_ERROR(CheckPage(request.page_size(), request.page_token()));
+  return CheckReadOptions(request.options());
+}
+
+absl::Status CheckListRecords(const v1::ListRecordsRequest& request) {
+  HP_RETURN_IF_ERROR(CheckText("prefix", request.prefix(), kIdBytesMax));
+  HP_RETURN_IF_ERROR(CheckPage(request.page_size(), request.page_token()));
+  return CheckReadOptions(request.options());
+}
+
+}  // namespace
+
+absl::Status ValidateNamespaceName(absl::string_view name) {
+  if (name.empty()) return FieldError("namespace", "is empty");
+  return CheckText("namespace", name, kNamespaceBytesMax);
+}
+
+absl::Status ValidateRequest(const internal::v1::StoreRequest& request, MutationForm form) {
+  using internal::v1::StoreRequest;
+  switch (request.operation_case()) {
+    case StoreRequest::kGet:
+      HP_RETURN_IF_ERROR(ValidateNamespaceName(request.get().namespace_()));
+      return CheckGet(request.get());
+    case StoreRequest::kBatchGet:
+      HP_RETURN_IF_ERROR(ValidateNamespaceName(request.batch_get().namespace_()));
+      return CheckBatchGet(request.batch_get());
+    case StoreRequest::kMutate:
+      HP_RETURN_IF_ERROR(ValidateNamespaceName(request.mutate().namespace_()));
+      return CheckMutation(request.mutate(), form);
+    case StoreRequest::kListItems:
+      HP_RETURN_IF_ERROR(ValidateNamespaceName(request.list_items().namespace_()));
+      return CheckListItems(request.list_items());
+    case StoreRequest::kListRecords:
+      HP_RETURN_IF_ERROR(ValidateNamespaceName(request.list_records().namespace_()));
+      return CheckListRecords(request.list_records());
+    case StoreRequest::OPERATION_NOT_SET:
+      break;
+  }
+  return FieldError("operation", "is not set");
+}
+
+#undef HP_RETURN_IF_ERROR
+
+}  // namespace homeport
