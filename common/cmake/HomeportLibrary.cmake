@@ -19,7 +19,7 @@ set(HOMEPORT_RANKS proto common model replication dispatch adapter server client
 # Ranks that are core: what decides, without I/O.
 set(HOMEPORT_CORE_RANKS proto common model replication dispatch)
 # What core libraries may use from outside.
-set(HOMEPORT_CORE_EXTERNALS protobuf absl xxhash json)
+set(HOMEPORT_CORE_EXTERNALS protobuf absl xxhash json zstd)
 
 set_property(GLOBAL PROPERTY HOMEPORT_LIBRARIES "")
 set_property(GLOBAL PROPERTY HOMEPORT_CORE_FOLDERS "")

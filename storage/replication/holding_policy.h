@@ -1,0 +1,34 @@
+// Which region may hold which changes. Both ends of a link ask, and both fail closed.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "absl/strings/string_view.h"
+#include "common/topology/topology.h"
+#include "homeport/internal/v1/entry.pb.h"
+
+namespace homeport {
+
+// Answers for one region of one topology. Immutable, thread-safe, cheap to copy.
+class HoldingPolicy {
+ public:
+  enum class Answer {
+    kHolds,    // the region may hold the class
+    kForbids,  // the topology says that it may not
+    kUnknown,  // the topology does not know the class, so nothing can be said
+  };
+
+  HoldingPolicy(std::shared_ptr<const Topology> topology, int region);
+
+  Answer Ask(const internal::v1::ChangeClass& change_class) const;
+  // True if the region may hold every namespace of the topology: nothing is ever left out.
+  bool HoldsEverything() const { return holds_everything_; }
+
+ private:
+  std::shared_ptr<const Topology> topology_;
+  int region_;
+  bool holds_everything_;
+};
+
+}  // namespace homeport

@@ -1,0 +1,95 @@
+// The receiving end of a link: what to ask of a peer, and what its messages mean. No I/O.
+//
+// The peer may end the link anywhere, repeat entries after a reconnect and deliver late; it never
+// alters an entry. What it sends is taken only in sequence, which ReplicaCore checks.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "common/base/ids.h"
+#include "common/time/clock.h"
+#include "homeport/internal/v1/replication.pb.h"
+#include "homeport/v1/admin.pb.h"
+#include "storage/replication/replica_view.h"
+
+namespace homeport {
+
+// What a peer was last heard to have of an origin.
+struct PeerOrigin {
+  Sequence received;
+  Sequence applied;
+  ReplicaName replica;  // empty while not known
+};
+
+// Thread-compatible.
+class LinkReceiver {
+ public:
+  struct Options {
+    std::string cluster;
+    ReplicaName self;
+    ReplicaName peer;
+    // Bytes of batches that the peer may have under way.
+    uint64_t credit_bytes = 32 * 1024 * 1024;
+    // At most this many entries behind counts as streaming.
+    uint64_t streaming_entries = 1000;
+  };
+
+  explicit LinkReceiver(Options options);
+
+  // The first message of a new stream.
+  internal::v1::PullRequest OnConnected(const std::string& topology_fingerprint,
+                                        const ReplicaView& view, absl::Time wall);
+  // Takes note of a message. An error ends the stream: UNAUTHENTICATED if the other side is not the
+  // expected peer, FAILED_PRECONDITION when it refuses (state() says what that means), DATA_LOSS
+  // when the message makes no sense. Entries, skips and watermarks in it are the caller's to stage.
+  absl::Status OnResponse(const internal::v1::PullResponse& response, SteadyTime now);
+  // `bytes` of batches were committed, so as much credit can be granted again.
+  void OnCommitted(uint64_t bytes, uint64_t entries, SteadyTime now);
+  // A message for the peer if there is something to say: credit, acknowledgements, relays.
+  std::optional<internal::v1::PullRequest> NextRequest(const ReplicaView& view);
+  // The stream ended; `why` as far as is known.
+  void OnDisconnected(const absl::Status& why);
+  // Other replicas' origins that this peer is to send, from the received positions on.
+  void WantRelay(std::map<Origin, Sequence> wanted);
+
+  // True between the peer's hello and the end of the stream.
+  bool established() const { return established_; }
+  // The link's state, positions and counts for status and metrics.
+  v1::LinkStatus Status(const ReplicaView& view, absl::Time wall) const;
+  // What the peer reported, by origin.
+  const std::map<Origin, PeerOrigin>& peer_origins() const { return peer_origins_; }
+  // True if the peer said that it can not send the origin beyond `after`.
+  bool NotFromPeer(Origin origin, Sequence after) const;
+  const ReplicaName& peer() const { return options_.peer; }
+  // The peer's wall clock less this one's when its last message came, the way there included.
+  std::optional<absl::Duration> clock_offset() const { return clock_offset_; }
+  void ObserveWall(uint64_t peer_wall_micros, absl::Time wall);
+
+ private:
+  void TakeReports(const google::protobuf::RepeatedPtrField<internal::v1::OriginReport>& reports);
+  uint64_t EntriesBehind(const ReplicaView& view) const;
+
+  Options options_;
+  bool established_ = false;
+  v1::LinkState refused_state_ = v1::LINK_STATE_UNSPECIFIED;
+  std::string reason_ = "not connected yet";
+  std::map<Origin, PeerOrigin> peer_origins_;
+  std::map<Origin, Sequence> not_from_peer_;
+  std::map<Origin, std::pair<Sequence, Sequence>> acknowledged_;
+  std::map<Origin, Sequence> relay_;
+  bool relay_changed_ = false;
+  uint64_t credit_due_ = 0;
+  uint64_t bytes_received_ = 0;
+  uint64_t bytes_committed_ = 0;
+  uint64_t entries_received_ = 0;
+  uint64_t connects_ = 0;
+  std::optional<absl::Duration> clock_offset_;
+};
+
+}  // namespace homeport

@@ -1,0 +1,316 @@
+#include "storage/replication/link_sender.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "storage/model/entry_codec.h"
+#include "storage/model/keys.h"
+#include "storage/replication/block_codec.h"
+
+namespace homeport {
+
+using internal::v1::ChangeClass;
+using internal::v1::Entry;
+using internal::v1::EntryBlock;
+using internal::v1::Hello;
+using internal::v1::OriginReport;
+using internal::v1::PullRequest;
+using internal::v1::PullResponse;
+using internal::v1::Skip;
+
+Hello MakeHello(const std::string& cluster, const ReplicaName& self,
+                const std::string& topology_fingerprint, const ReplicaView& view, absl::Time wall) {
+  Hello hello;
+  hello.set_cluster(cluster);
+  hello.set_replica(self.value());
+  hello.set_origin(view.self.value());
+  hello.set_topology_fingerprint(topology_fingerprint);
+  hello.set_frame_version(kFrameVersion);
+  for (const OriginView& origin : view.origins) {
+    OriginReport* report = hello.add_origins();
+    report->set_origin(origin.origin.value());
+    if (origin.replica != nullptr) report->set_replica(origin.replica->value());
+    report->set_received(origin.received.value());
+    report->set_applied(origin.applied.value());
+  }
+  hello.set_wall_micros(static_cast<uint64_t>(std::max<int64_t>(0, absl::ToUnixMicros(wall))));
+  return hello;
+}
+
+LinkSender::LinkSender(Options options, KvEngine* engine)
+    : options_(std::move(options)), engine_(engine) {}
+
+std::optional<PullResponse> LinkSender::OnHello(const Hello& hello,
+                                                std::shared_ptr<const Topology> topology,
+                                                const ReplicaView& view) {
+  auto refuse = [](internal::v1::LinkRefusal refusal, std::string detail) {
+    PullResponse response;
+    response.set_refusal(refusal);
+    response.set_refusal_detail(std::move(detail));
+    return response;
+  };
+  if (hello.cluster() != options_.cluster) {
+    return refuse(internal::v1::LINK_REFUSAL_OTHER_CLUSTER,
+                  absl::StrCat("this is cluster ", options_.cluster, ", not ", hello.cluster()));
+  }
+  peer_ = ReplicaName(hello.replica());
+  peer_fingerprint_ = hello.topology_fingerprint();
+  if (peer_ == options_.self || topology->FindReplica(peer_) == nullptr) {
+    return refuse(
+        internal::v1::LINK_REFUSAL_NOT_A_MEMBER,
+        absl::StrCat(peer_.value(), " is not a peer in the topology of ", options_.self.value()));
+  }
+  OnTopology(std::move(topology));
+  for (const OriginReport& report : hello.origins()) {
+    acknowledged_[Origin(report.origin())] = {Sequence(report.received()),
+                                              Sequence(report.applied())};
+  }
+  // A receiver that is to get its own origins back asks for them as a relay.
+  for (const OriginView& origin : view.origins) {
+    if (origin.replica != nullptr && *origin.replica == options_.self) {
+      sent_[origin.origin] = PeerReceived(origin.origin);
+    }
+  }
+  return std::nullopt;
+}
+
+void LinkSender::OnTopology(std::shared_ptr<const Topology> topology) {
+  topologies_agree_ = topology->fingerprint() == peer_fingerprint_;
+  const size_t slash = peer_.value().find('/');
+  const std::optional<int> region =
+      topology->FindRegion(absl::string_view(peer_.value()).substr(0, slash));
+  if (region) {
+    policy_.emplace(std::move(topology), *region);
+  } else {
+    policy_.reset();
+  }
+  not_from_me_.clear();
+}
+
+void LinkSender::OnRequest(const PullRequest& request, const ReplicaView& view) {
+  // A peer that grants without end gains nothing: the credit is a window, not an account.
+  constexpr int64_t kCreditMax = int64_t{4} * 1024 * 1024 * 1024;
+  credit_ = static_cast<int64_t>(std::min<uint64_t>(
+      kCreditMax,
+      static_cast<uint64_t>(std::max<int64_t>(credit_, 0)) + request.credit_bytes() -
+          (credit_ < 0 ? std::min<uint64_t>(request.credit_bytes(), static_cast<uint64_t>(-credit_))
+                       : 0)));
+  for (const OriginReport& report : request.acknowledged()) {
+    acknowledged_[Origin(report.origin())] = {Sequence(report.received()),
+                                              Sequence(report.applied())};
+  }
+  if (!request.has_relay()) return;
+  relay_.clear();
+  for (const internal::v1::Position& after : request.relay().after()) {
+    const Origin origin(after.origin());
+    // Origins of this replica are sent anyway, and what nobody here knows can not be.
+    if (sent_.contains(origin) || view.Find(origin) == nullptr) continue;
+    relay_[origin] = Sequence(after.sequence());
+  }
+}
+
+Sequence LinkSender::PeerReceived(Origin origin) const {
+  auto found = acknowledged_.find(origin);
+  return found == acknowledged_.end() ? Sequence(0) : found->second.received;
+}
+
+Sequence LinkSender::PeerApplied(Origin origin) const {
+  auto found = acknowledged_.find(origin);
+  return found == acknowledged_.end() ? Sequence(0) : found->second.applied;
+}
+
+absl::StatusOr<std::optional<PullResponse>> LinkSender::Next(const ReplicaView& view) {
+  if (credit_ <= 0 || !policy_) return std::optional<PullResponse>();
+  PullResponse response;
+  EntryBlock block;
+  size_t bytes = 0;
+  int skips_left = options_.skips_max;
+  bool room = true;
+  for (auto* positions : {&sent_, &relay_}) {
+    for (auto& [origin, sent] : *positions) {
+      const Sequence limit = view.ReceivedOf(origin);
+      if (!room || sent >= limit) continue;
+      auto stuck = not_from_me_.find(origin);
+      if (stuck != not_from_me_.end() && stuck->second == sent) continue;
+      auto filled = Fill(origin, limit, block, bytes, skips_left, response);
+      if (!filled.ok()) return filled.status();
+      room = *filled;
+    }
+  }
+  if (block.entries_size() > 0) {
+    *response.mutable_batch() = PackBlock(block);
+    credit_ -= static_cast<int64_t>(response.batch().block().size());
+  }
+  if (!response.has_batch() && response.skips().empty() && response.not_from_me().empty()) {
+    return std::optional<PullResponse>();
+  }
+  return std::optional<PullResponse>(std::move(response));
+}
+
+absl::StatusOr<bool> LinkSender::Fill(Origin origin, Sequence limit, EntryBlock& block,
+                                      size_t& bytes, int& skips_left, PullResponse& response) {
+  Sequence& sent = sent_.contains(origin) ? sent_[origin] : relay_[origin];
+  bool skipped = false;
+  std::unique_ptr<KvIterator> it = engine_->Iterate(Table::kLog, PrefixEnd(LogKey(origin, limit)));
+  for (it->Seek(LogKey(origin, Sequence(sent.value() + 1))); it->Valid() && sent < limit;
+       it->Next()) {
+    auto key = ParseLogKey(it->key());
+    auto record = ParseLogRecord(it->value());
+    if (!record.ok()) return record.status();
+    if (!key || key->origin != origin) break;
+    std::string trimmed;
+    Skip skip;
+    Verdict verdict = Verdict::kNotFromMe;
+    if (record->kind == LogRecord::Kind::kEntry) {
+      if (key->sequence.value() != sent.value() + 1) break;  // a gap: reported below
+      auto judged = JudgeEntry(record->body, trimmed, skip);
+      if (!judged.ok()) return judged.status();
+      verdict = *judged;
+    } else {
+      if (!skip.ParseFromArray(record->body.data(), static_cast<int>(record->body.size()))) {
+        return absl::DataLossError("a stored skip does not parse");
+      }
+      if (skip.first() > sent.value() + 1) break;
+      skip.set_first(sent.value() + 1);
+      // What was left out for this replica may be left out for the peer only if the peer's own
+      // policy says so.
+      const bool forbidden =
+          std::all_of(skip.classes().begin(), skip.classes().end(),
+                      [this](const ChangeClass& c) { return Judge(c) == Verdict::kSkip; });
+      verdict = forbidden && !skip.classes().empty() ? Verdict::kSkip : Verdict::kNotFromMe;
+    }
+    if (verdict == Verdict::kNotFromMe) {
+      not_from_me_[origin] = sent;
+      internal::v1::Position* end = response.add_not_from_me();
+      end->set_origin(origin.value());
+      end->set_sequence(sent.value());
+      return true;
+    }
+    if (verdict == Verdict::kSkip) {
+      if (skips_left-- == 0) return false;
+      AddSkip(std::move(skip), response);
+      skipped = true;
+      sent = key->sequence;
+      continue;
+    }
+    // Skips stand behind the entries of a message, so an entry after a skip begins a new one.
+    if (skipped) return false;
+    const absl::string_view body = trimmed.empty() ? record->body : absl::string_view(trimmed);
+    if (bytes > 0 && bytes + body.size() > options_.batch_bytes) return false;
+    block.add_entries(std::string(body));
+    block.add_entry_checksums(Checksum(body));
+    bytes += body.size();
+    sent = key->sequence;
+  }
+  if (auto status = it->status(); !status.ok()) return status;
+  if (sent < limit) {
+    return absl::DataLossError(absl::StrCat("the log lacks entry ", sent.value() + 1, " of origin ",
+                                            absl::Hex(origin.value())));
+  }
+  return bytes < options_.batch_bytes;
+}
+
+LinkSender::Verdict LinkSender::Judge(const ChangeClass& change_class) const {
+  switch (policy_->Ask(change_class)) {
+    case HoldingPolicy::Answer::kHolds:
+      return Verdict::kSend;
+    case HoldingPolicy::Answer::kForbids:
+      // During a rollout the receiver may think otherwise, and a skip can not be taken back.
+      return topologies_agree_ ? Verdict::kSkip : Verdict::kNotFromMe;
+    case HoldingPolicy::Answer::kUnknown:
+      break;
+  }
+  return Verdict::kNotFromMe;
+}
+
+absl::StatusOr<LinkSender::Verdict> LinkSender::JudgeEntry(absl::string_view bytes,
+                                                           std::string& trimmed, Skip& skip) const {
+  if (topologies_agree_ && policy_->HoldsEverything()) return Verdict::kSend;
+  auto entry = ParseEntry(bytes);
+  if (!entry.ok()) return entry.status();
+  if (entry->has_chain()) return Verdict::kSend;
+  std::vector<int> forbidden;
+  for (int i = 0; i < entry->parts_size(); ++i) {
+    auto part = ParsePart(*entry, i);
+    if (!part.ok()) return part.status();
+    switch (Judge(part->change_class())) {
+      case Verdict::kSend:
+        break;
+      case Verdict::kNotFromMe:
+        return Verdict::kNotFromMe;
+      case Verdict::kSkip:
+        forbidden.push_back(i);
+        *skip.add_classes() = part->change_class();
+    }
+  }
+  for (const ChangeClass& withheld : entry->withheld()) {
+    if (Judge(withheld) != Verdict::kSkip) return Verdict::kNotFromMe;
+    *skip.add_classes() = withheld;
+  }
+  if (forbidden.empty()) return Verdict::kSend;
+  if (static_cast<int>(forbidden.size()) < entry->parts_size()) {
+    for (auto at = forbidden.rbegin(); at != forbidden.rend(); ++at) {
+      entry->mutable_parts()->DeleteSubrange(*at, 1);
+    }
+    *entry->mutable_withheld() = skip.classes();
+    trimmed = entry->SerializeAsString();
+    return Verdict::kSend;
+  }
+  skip.set_origin(entry->origin());
+  skip.set_first(entry->sequence());
+  skip.set_last(entry->sequence());
+  skip.set_timestamp(entry->timestamp());
+  *skip.mutable_dependencies() = entry->dependencies();
+  return Verdict::kSkip;
+}
+
+void LinkSender::AddSkip(Skip skip, PullResponse& response) const {
+  Skip* last =
+      response.skips().empty() ? nullptr : response.mutable_skips(response.skips_size() - 1);
+  const bool extends = last != nullptr && last->origin() == skip.origin() &&
+                       last->last() + 1 == skip.first() && last->dependencies().empty() &&
+                       skip.dependencies().empty();
+  if (!extends) {
+    *response.add_skips() = std::move(skip);
+    return;
+  }
+  last->set_last(skip.last());
+  last->set_timestamp(std::max(last->timestamp(), skip.timestamp()));
+  for (const ChangeClass& added : skip.classes()) {
+    const bool known =
+        std::any_of(last->classes().begin(), last->classes().end(), [&added](const ChangeClass& c) {
+          return c.SerializeAsString() == added.SerializeAsString();
+        });
+    if (!known) *last->add_classes() = added;
+  }
+}
+
+PullResponse LinkSender::MakeHeartbeat(const ReplicaView& view, const internal::v1::Watermark& own,
+                                       absl::Time wall) {
+  PullResponse response;
+  internal::v1::Heartbeat* heartbeat = response.mutable_heartbeat();
+  *heartbeat->add_watermarks() = own;
+  for (const OriginView& origin : view.origins) {
+    if (origin.origin != view.self && origin.applied == origin.received &&
+        origin.covered_by == Origin(0)) {
+      internal::v1::Watermark* watermark = heartbeat->add_watermarks();
+      watermark->set_origin(origin.origin.value());
+      watermark->set_sequence(origin.applied.value());
+      watermark->set_timestamp(origin.watermark.value());
+    }
+    Report& last = reported_[origin.origin];
+    if (last.received == origin.received && last.applied == origin.applied) continue;
+    last = {origin.received, origin.applied};
+    OriginReport* report = heartbeat->add_origins();
+    report->set_origin(origin.origin.value());
+    if (origin.replica != nullptr) report->set_replica(origin.replica->value());
+    report->set_received(origin.received.value());
+    report->set_applied(origin.applied.value());
+  }
+  heartbeat->set_wall_micros(static_cast<uint64_t>(std::max<int64_t>(0, absl::ToUnixMicros(wall))));
+  return response;
+}
+
+}  // namespace homeport

@@ -1,0 +1,99 @@
+// The sending end of a link: walks the change log for one peer. No I/O but reading the engine.
+//
+// The queue for a peer is its position in the log on disk; what is kept here is one position an
+// origin. The other side may end the link anywhere and come again with older positions; entries are
+// then sent again, unchanged.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "common/base/ids.h"
+#include "common/topology/topology.h"
+#include "homeport/internal/v1/replication.pb.h"
+#include "storage/engine/kv_engine.h"
+#include "storage/replication/holding_policy.h"
+#include "storage/replication/replica_view.h"
+
+namespace homeport {
+
+// Thread-compatible. The engine must outlive it.
+class LinkSender {
+ public:
+  struct Options {
+    std::string cluster;
+    ReplicaName self;
+    // A batch is closed at this many bytes before compression; a larger entry goes alone.
+    size_t batch_bytes = 256 * 1024;
+    // Sequences that one message may leave out, so that a message never walks the whole log.
+    int skips_max = 10000;
+  };
+
+  LinkSender(Options options, KvEngine* engine);
+
+  // The receiver's first message. A refusal (to be sent, then the link ends) if it may not pull.
+  std::optional<internal::v1::PullResponse> OnHello(const internal::v1::Hello& hello,
+                                                    std::shared_ptr<const Topology> topology,
+                                                    const ReplicaView& view);
+  // This side's topology has changed.
+  void OnTopology(std::shared_ptr<const Topology> topology);
+  // Credit, acknowledgements and relay sets of any message, the first included.
+  void OnRequest(const internal::v1::PullRequest& request, const ReplicaView& view);
+
+  // The next message with entries, or nullopt when there is nothing to send or no credit. Only what
+  // `view` says is durable is sent. DATA_LOSS if the log is damaged.
+  absl::StatusOr<std::optional<internal::v1::PullResponse>> Next(const ReplicaView& view);
+  // A message that says how far this side is.
+  internal::v1::PullResponse MakeHeartbeat(const ReplicaView& view,
+                                           const internal::v1::Watermark& own, absl::Time wall);
+
+  const ReplicaName& peer() const { return peer_; }
+  // What the peer has acknowledged of an origin; 0 if nothing.
+  Sequence PeerReceived(Origin origin) const;
+  Sequence PeerApplied(Origin origin) const;
+
+ private:
+  struct Report {
+    Sequence received;
+    Sequence applied;
+  };
+  enum class Verdict { kSend, kSkip, kNotFromMe };
+
+  // Adds what follows `sent` in the origin's log to `response`; false when the message is full.
+  absl::StatusOr<bool> Fill(Origin origin, Sequence limit, internal::v1::EntryBlock& block,
+                            size_t& bytes, int& skips_left, internal::v1::PullResponse& response);
+  Verdict Judge(const internal::v1::ChangeClass& change_class) const;
+  absl::StatusOr<Verdict> JudgeEntry(absl::string_view bytes, std::string& trimmed,
+                                     internal::v1::Skip& skip) const;
+  void AddSkip(internal::v1::Skip skip, internal::v1::PullResponse& response) const;
+
+  Options options_;
+  KvEngine* engine_;
+  ReplicaName peer_;
+  std::string peer_fingerprint_;
+  std::optional<HoldingPolicy> policy_;
+  bool topologies_agree_ = false;
+  int64_t credit_ = 0;
+  // The last sequence sent (or known to be there), by origin that is being sent.
+  std::map<Origin, Sequence> sent_;
+  // Origins of other replicas that the receiver asked for.
+  std::map<Origin, Sequence> relay_;
+  // Where an origin can not be sent on from here.
+  std::map<Origin, Sequence> not_from_me_;
+  std::map<Origin, Report> acknowledged_;
+  // What the last heartbeats said, so that only changes are repeated.
+  std::map<Origin, Report> reported_;
+};
+
+// What this side says of itself at the start of a link.
+internal::v1::Hello MakeHello(const std::string& cluster, const ReplicaName& self,
+                              const std::string& topology_fingerprint, const ReplicaView& view,
+                              absl::Time wall);
+
+// The version of the frames that this code speaks.
+inline constexpr uint32_t kFrameVersion = 1;
+
+}  // namespace homeport

@@ -1,0 +1,53 @@
+// What a replica has, as of its last commit.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "common/base/ids.h"
+#include "common/session/session_token.h"
+#include "storage/model/hybrid_time.h"
+
+namespace homeport {
+
+// A replica's place in one origin.
+struct OriginView {
+  Origin origin;
+  Sequence received;        // durably in the log
+  Sequence applied;         // visible; never more than received
+  HybridTime applied_time;  // timestamp of entry `applied`
+  // Up to here everything that the origin has issued or will issue is applied.
+  HybridTime watermark;
+  // The chain entry that covers the origin; `covered_by` 0: the origin is live.
+  Origin covered_by;
+  Sequence covered_at;
+  Sequence covered_end;
+  // Names the replica whose start the origin is; empty while not known. Shared, as it never
+  // changes.
+  std::shared_ptr<const ReplicaName> replica;
+};
+
+// Immutable, shared between threads; a commit makes a new one.
+struct ReplicaView {
+  // In ascending order of the origin.
+  std::vector<OriginView> origins;
+  // This start of this replica.
+  Origin self;
+  // The clock at the commit.
+  HybridTime time;
+
+  // Null if nothing is known of the origin.
+  const OriginView* Find(Origin origin) const;
+  Sequence ReceivedOf(Origin origin) const;
+  Sequence AppliedOf(Origin origin) const;
+  // True if everything that the token names is applied here. If not, `missing` (may be null) is one
+  // position that is not.
+  bool Covers(const SessionToken& token, SessionToken::Position* missing = nullptr) const;
+  // Replaces positions in origins that a chain entry applied here covers by that chain entry's, so
+  // that a token has one position a replica however often replicas were restarted.
+  void Normalize(SessionToken& token) const;
+  // The latest watermark among the origins of `replica`; 0 if it was never heard of.
+  HybridTime WatermarkOf(const ReplicaName& replica) const;
+};
+
+}  // namespace homeport
