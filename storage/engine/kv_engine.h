@@ -42,7 +42,7 @@ class WriteBatch {
     bytes_ += key.size();
     operations_.push_back({Operation::Kind::kDelete, table, std::move(key), {}});
   }
-  // Deletes [begin, end).
+  // Deletes [begin, end); nothing when `end` is not after `begin`.
   void DeleteRange(Table table, std::string begin, std::string end) {
     bytes_ += begin.size() + end.size();
     operations_.push_back({Operation::Kind::kDeleteRange, table, std::move(begin), std::move(end)});
