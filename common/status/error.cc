@@ -56,6 +56,15 @@ std::optional<std::string> ErrorMetadataOf(const absl::Status& status, absl::str
   return it->second;
 }
 
+absl::Status WithErrorMetadata(absl::Status status, absl::string_view name, std::string value) {
+  if (status.ok()) return status;
+  google::rpc::ErrorInfo info = InfoOf(status).value_or(google::rpc::ErrorInfo());
+  info.set_domain(std::string(kErrorDomain));
+  (*info.mutable_metadata())[std::string(name)] = std::move(value);
+  status.SetPayload(kErrorInfoUrl, absl::Cord(info.SerializeAsString()));
+  return status;
+}
+
 google::rpc::Status ToRpcStatus(const absl::Status& status) {
   google::rpc::Status wire;
   wire.set_code(static_cast<int>(status.code()));

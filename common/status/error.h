@@ -41,6 +41,8 @@ inline constexpr absl::string_view kRequestIdReused = "REQUEST_ID_REUSED";   // 
 inline constexpr absl::string_view kDeadline = "DEADLINE_EXCEEDED";          // waited_for
 inline constexpr absl::string_view kOverloaded = "OVERLOADED";               // what
 inline constexpr absl::string_view kAddressInvalid = "ADDRESS_INVALID";      // field
+inline constexpr absl::string_view kGeoDatabaseInvalid = "GEO_DATABASE_INVALID"; // path
+inline constexpr absl::string_view kListenFailed = "LISTEN_FAILED";          // address
 }  // namespace reason
 
 using ErrorMetadata = std::initializer_list<std::pair<absl::string_view, std::string>>;
@@ -60,6 +62,9 @@ absl::Status LimitError(absl::string_view field, uint64_t limit, uint64_t actual
 std::string ReasonOf(const absl::Status& status);
 // One metadata value of the error's ErrorInfo; nullopt if it has none of that name.
 std::optional<std::string> ErrorMetadataOf(const absl::Status& status, absl::string_view name);
+// `status` with one metadata value added or replaced. An error without an ErrorInfo gets one without a
+// reason. OK stays OK.
+absl::Status WithErrorMetadata(absl::Status status, absl::string_view name, std::string value);
 
 // To and from the wire form. Details of unknown types are kept through both.
 google::rpc::Status ToRpcStatus(const absl::Status& status);
