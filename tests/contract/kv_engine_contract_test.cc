@@ -402,7 +402,8 @@ TEST_P(KvEngineContractTest, RandomHistoriesMatchAModel) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Engines, KvEngineContractTest,
-                         ::testing::Values(BedParam{"Memory", MakeMemoryEngineBed}),
+                         ::testing::Values(BedParam{"Memory", MakeMemoryEngineBed},
+                                           BedParam{"Rocksdb", MakeRocksdbEngineBed}),
                          [](const auto& info) { return std::string(info.param.name); });
 
 }  // namespace

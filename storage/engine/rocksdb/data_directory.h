@@ -1,0 +1,21 @@
+// The directory of a store: that it can be one, and the ballast in it.
+#pragma once
+
+#include <string>
+
+#include "absl/status/status.h"
+
+namespace homeport {
+
+// Makes `path` a directory that can be written, if `create` with its parents, each synced into its
+// own parent so that a power cut cannot take the store away with its directory.
+// FAILED_PRECONDITION: not a directory, or may not be written. NOT_FOUND: absent and not `create`.
+// RESOURCE_EXHAUSTED or UNAVAILABLE: it could not be made.
+absl::Status PrepareDataDirectory(const std::string& path, bool create);
+
+// Gives up the ballast if the disk has less than its size free.
+void ReleaseBallastIfFull(const std::string& path);
+// Makes the ballast if it is not there and the disk has room for several; else does nothing.
+void RestoreBallast(const std::string& path);
+
+}  // namespace homeport

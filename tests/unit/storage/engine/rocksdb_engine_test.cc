@@ -1,0 +1,178 @@
+#include "storage/engine/rocksdb/rocksdb_engine.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "common/status/error.h"
+
+namespace homeport {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Optional;
+namespace fs = std::filesystem;
+
+class RocksdbEngineTest : public ::testing::Test {
+ protected:
+  RocksdbEngineTest() {
+    std::string pattern = ::testing::TempDir() + "rocksdb-engine-XXXXXX";
+    root_ = mkdtemp(pattern.data());
+    path_ = absl::StrCat(root_, "/replicas/a");
+  }
+  ~RocksdbEngineTest() override { fs::remove_all(root_); }
+
+  absl::StatusOr<std::unique_ptr<KvEngine>> Open(bool create = true) {
+    RocksdbOptions options;
+    options.path = path_;
+    options.create = create;
+    return OpenRocksdbEngine(options);
+  }
+  void ExpectRefused(absl::StatusCode code, absl::string_view problem) {
+    const absl::Status status = Open().status();
+    EXPECT_EQ(status.code(), code) << status;
+    EXPECT_THAT(std::string(status.message()), HasSubstr(path_));
+    EXPECT_THAT(std::string(status.message()), HasSubstr(std::string(problem)));
+    EXPECT_THAT(ErrorMetadataOf(status, "path"), Optional(path_));
+  }
+  // A store whose `count` keys are only in the write-ahead log, as a crash leaves it.
+  fs::path CrashWithLog(int count) {
+    const std::string copy = absl::StrCat(root_, "/copy");
+    {
+      auto engine = Open();
+      EXPECT_TRUE(engine.ok()) << engine.status();
+      for (int i = 0; i < count; ++i) {
+        WriteBatch batch;
+        batch.Put(Table::kItems, absl::StrCat("key", i), std::string(100, 'v'));
+        EXPECT_TRUE((*engine)->Write(batch, KvEngine::Durability::kSynced).ok());
+      }
+      fs::copy(path_, copy, fs::copy_options::recursive);
+    }
+    path_ = copy;
+    fs::path log;
+    for (const fs::directory_entry& file : fs::directory_iterator(path_)) {
+      if (file.path().extension() == ".log") log = file.path();
+    }
+    EXPECT_GT(fs::file_size(log), static_cast<uintmax_t>(count) * 100);
+    return log;
+  }
+  int CountKeys(KvEngine& engine) {
+    int count = 0;
+    auto iterator = engine.Iterate(Table::kItems);
+    for (iterator->Seek(""); iterator->Valid(); iterator->Next()) ++count;
+    EXPECT_TRUE(iterator->status().ok()) << iterator->status();
+    return count;
+  }
+
+  std::string root_;
+  std::string path_;
+};
+
+TEST_F(RocksdbEngineTest, ADirectoryInUseByThisProcessIsRefused) {
+  auto first = Open();
+  ASSERT_TRUE(first.ok()) << first.status();
+  ExpectRefused(absl::StatusCode::kFailedPrecondition, "in use by another process");
+}
+
+TEST_F(RocksdbEngineTest, ADirectoryInUseByAnotherProcessIsRefused) {
+  int ready[2];
+  int finish[2];
+  ASSERT_EQ(pipe(ready), 0);
+  ASSERT_EQ(pipe(finish), 0);
+  const pid_t child = fork();
+  char byte = 0;
+  if (child == 0) {
+    close(finish[1]);
+    auto engine = Open();
+    byte = engine.ok() ? 1 : 2;
+    if (write(ready[1], &byte, 1) != 1) _exit(1);
+    _exit(read(finish[0], &byte, 1) == 0 ? 0 : 1);  // until the parent has closed its end
+  }
+  ASSERT_EQ(read(ready[0], &byte, 1), 1);
+  ASSERT_EQ(byte, 1);
+  ExpectRefused(absl::StatusCode::kFailedPrecondition, "in use by another process");
+  close(finish[1]);
+  ASSERT_EQ(waitpid(child, nullptr, 0), child);
+  EXPECT_TRUE(Open().ok());
+}
+
+TEST_F(RocksdbEngineTest, APathThatIsAFileIsRefused) {
+  path_ = absl::StrCat(root_, "/file");
+  std::ofstream(path_) << "mine";
+  ExpectRefused(absl::StatusCode::kFailedPrecondition, "not a directory");
+}
+
+TEST_F(RocksdbEngineTest, APathBelowAFileIsRefused) {
+  std::ofstream(absl::StrCat(root_, "/file")) << "mine";
+  path_ = absl::StrCat(root_, "/file/data");
+  ExpectRefused(absl::StatusCode::kFailedPrecondition, "Not a directory");
+}
+
+TEST_F(RocksdbEngineTest, NothingIsMadeUnlessAsked) {
+  EXPECT_EQ(Open(/*create=*/false).status().code(), absl::StatusCode::kNotFound);
+  EXPECT_FALSE(fs::exists(path_));
+  fs::create_directories(path_);
+  EXPECT_EQ(Open(/*create=*/false).status().code(), absl::StatusCode::kNotFound);
+  ASSERT_TRUE(Open().ok());
+  EXPECT_TRUE(Open(/*create=*/false).ok());
+}
+
+TEST_F(RocksdbEngineTest, AFlippedBitInTheMiddleOfTheLogIsRefused) {
+  const fs::path log = CrashWithLog(200);
+  const auto middle = static_cast<std::streamoff>(fs::file_size(log) / 2);
+  std::fstream file(log, std::ios::in | std::ios::out | std::ios::binary);
+  file.seekg(middle);
+  const char byte = static_cast<char>(file.get());
+  file.seekp(middle);
+  file.put(static_cast<char>(byte ^ 1));
+  file.close();
+  ExpectRefused(absl::StatusCode::kDataLoss, "damaged");
+}
+
+TEST_F(RocksdbEngineTest, ATornTailOfTheLogIsDroppedAndNothingElse) {
+  const fs::path log = CrashWithLog(200);
+  fs::resize_file(log, fs::file_size(log) - 30);
+  auto engine = Open();
+  ASSERT_TRUE(engine.ok()) << engine.status();
+  EXPECT_EQ(CountKeys(**engine), 199);
+}
+
+TEST_F(RocksdbEngineTest, ADamagedSortedFileIsDataLossAndNamesTheStore) {
+  CrashWithLog(200);
+  ASSERT_TRUE(Open().ok());  // recovery writes a sorted file
+  fs::path sorted;
+  for (const fs::directory_entry& file : fs::directory_iterator(path_)) {
+    if (file.path().extension() == ".sst") sorted = file.path();
+  }
+  ASSERT_FALSE(sorted.empty());
+  std::fstream file(sorted, std::ios::in | std::ios::out | std::ios::binary);
+  file.seekp(20);
+  file.put('\x5a');
+  file.put('\xa5');
+  file.close();
+  auto engine = Open();
+  ASSERT_TRUE(engine.ok()) << engine.status();
+  const absl::Status status = (*engine)->Get(Table::kItems, "key0").status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss) << status;
+  EXPECT_THAT(ErrorMetadataOf(status, "path"), Optional(path_));
+}
+
+TEST_F(RocksdbEngineTest, ABallastIsKeptWhereThereIsRoomAndTheDisksSizeIsKnown) {
+  auto engine = Open();
+  ASSERT_TRUE(engine.ok()) << engine.status();
+  EXPECT_TRUE((*engine)->DiskFreeBytes().has_value());
+  if (fs::space(path_).available < 8 * kBallastBytes) GTEST_SKIP() << "no room on this disk";
+  EXPECT_EQ(fs::file_size(absl::StrCat(path_, "/", kBallastName)), kBallastBytes);
+}
+
+}  // namespace
+}  // namespace homeport
