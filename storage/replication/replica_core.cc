@@ -299,6 +299,7 @@ absl::Status ReplicaCore::StageEntry(absl::string_view bytes) {
     return absl::DataLossError(
         absl::StrCat("origin ", OriginText(origin), " does not begin with a chain entry"));
   }
+  if (auto status = MayHold(*entry); !status.ok()) return status;
   batch_.Put(Table::kLog, LogKey(origin, sequence), MakeLogRecord(LogRecord::Kind::kEntry, bytes));
   OriginState& state = origins_[origin];
   state.received = sequence;
@@ -306,6 +307,21 @@ absl::Status ReplicaCore::StageEntry(absl::string_view bytes) {
   KeepFresh(state, sequence, {sequence, std::move(*entry), std::nullopt});
   apply_wanted_ = true;
   ++counters_.entries_received;
+  return absl::OkStatus();
+}
+
+// The receiver's half of the residency promise: what the topology does not give to this region is
+// not taken, whoever sends it.
+absl::Status ReplicaCore::MayHold(const Entry& entry) const {
+  for (int i = 0; i < entry.parts_size(); ++i) {
+    auto part = ParsePart(entry, i);
+    if (!part.ok()) return part.status();
+    if (!policy_ || policy_->Ask(part->change_class()) != HoldingPolicy::Answer::kHolds) {
+      return absl::PermissionDeniedError(absl::StrCat("this region may not hold namespace '",
+                                                      part->change_class().namespace_(),
+                                                      "', of which a peer sent an entry"));
+    }
+  }
   return absl::OkStatus();
 }
 

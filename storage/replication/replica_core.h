@@ -35,6 +35,7 @@
 #include "storage/engine/kv_engine.h"
 #include "storage/model/hybrid_clock.h"
 #include "storage/model/hybrid_time.h"
+#include "storage/replication/holding_policy.h"
 #include "storage/replication/replica_view.h"
 
 namespace homeport {
@@ -107,9 +108,12 @@ class ReplicaCore {
   // Stages a write. INVALID_ARGUMENT (REQUEST_ID_REUSED) if its request id named another mutation;
   // DATA_LOSS and the engine's errors from reading. On error nothing is staged for it.
   absl::StatusOr<WriteName> StageWrite(const LocalWrite& write, const Moment& now);
+  // What this region may hold; entries of anything else are refused. Without a policy all are.
+  void SetPolicy(HoldingPolicy policy) { policy_.emplace(std::move(policy)); }
   // Stages a serialized entry of another origin, or of an earlier one of this replica. One that is
   // already here changes nothing. FAILED_PRECONDITION if the origin's entries before it are not
-  // here; DATA_LOSS if it is damaged. On error nothing is staged for it.
+  // here; DATA_LOSS if it is damaged; PERMISSION_DENIED if this region may not hold what it changes.
+  // On error nothing is staged for it.
   absl::Status StageEntry(absl::string_view bytes);
   // Stages a note that entries were left out because this region may not hold them. Errors as
   // above.
@@ -200,9 +204,12 @@ class ReplicaCore {
   void Publish(const Moment& now);
   bool OwnsOrigin(const OriginState& state) const;
 
+  absl::Status MayHold(const internal::v1::Entry& entry) const;
+
   Options options_;
   KvEngine* engine_;
   Origin self_;
+  std::optional<HoldingPolicy> policy_;
   HybridClock clock_;
   absl::Status failed_;
   // Nodes stay where they are while applying an entry adds others.

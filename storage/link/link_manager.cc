@@ -1,0 +1,160 @@
+#include "storage/link/link_manager.h"
+
+#include <utility>
+
+#include "absl/synchronization/mutex.h"
+#include "storage/link/peer_link.h"
+#include "storage/replica/runner.h"
+#include "storage/replication/relay_planner.h"
+
+namespace homeport {
+namespace {
+
+constexpr absl::Duration kRelayInterval = absl::Milliseconds(500);
+
+}  // namespace
+
+class LinkManager::Impl {
+ public:
+  Impl(Replica* replica, LinkOptions options) : replica_(replica), options_(std::move(options)) {
+    OnTopology();
+    listener_ = replica_->AddListener([this] { Wake(); });
+  }
+  ~Impl() { Stop(); }
+
+  void OnTopology() {
+    std::map<std::string, Peer> gone;
+    {
+      absl::MutexLock lock(&mutex_);
+      if (stopped_) return;
+      gone = std::move(peers_);
+      peers_.clear();
+      order_.clear();
+      const auto topology = replica_->topology();
+      for (const RegionInfo& region : topology->regions()) {
+        for (const ReplicaInfo& info : region.replicas) {
+          if (info.name == replica_->name()) continue;
+          auto dial = options_.dial.find(info.name.value());
+          const std::string& address = dial == options_.dial.end() ? info.address : dial->second;
+          order_.push_back(info.name.value());
+          auto kept = gone.find(info.name.value());
+          if (kept != gone.end() && kept->second.address == address) {
+            peers_[info.name.value()] = std::move(kept->second);
+            gone.erase(kept);
+          } else {
+            peers_[info.name.value()] = {address,
+                                         PeerLink::Create(replica_, info.name, address, options_)};
+          }
+        }
+      }
+    }
+    for (auto& [name, peer] : gone) peer.link->Stop();
+  }
+
+  std::vector<v1::LinkStatus> Status() const {
+    std::vector<v1::LinkStatus> status;
+    absl::MutexLock lock(&mutex_);
+    for (const std::string& name : order_) status.push_back(peers_.at(name).link->Status());
+    return status;
+  }
+
+  std::map<std::string, absl::Duration> ClockOffsets() const {
+    std::map<std::string, absl::Duration> offsets;
+    absl::MutexLock lock(&mutex_);
+    for (const auto& [name, peer] : peers_) {
+      if (auto offset = peer.link->ClockOffset()) offsets[name] = *offset;
+    }
+    return offsets;
+  }
+
+  void Stop() {
+    std::map<std::string, Peer> peers;
+    {
+      absl::MutexLock lock(&mutex_);
+      if (stopped_) return;
+      stopped_ = true;
+      peers = std::move(peers_);
+      peers_.clear();
+      order_.clear();
+    }
+    replica_->RemoveListener(listener_);
+    runner_.Stop();
+    for (auto& [name, peer] : peers) peer.link->Stop();
+  }
+
+ private:
+  struct Peer {
+    std::string address;
+    std::shared_ptr<PeerLink> link;
+  };
+
+  void Wake() {
+    absl::MutexLock lock(&wake_mutex_);
+    if (woken_) return;
+    woken_ = true;
+    runner_.Run([this] { Tick(); });
+  }
+
+  void Tick() {
+    {
+      absl::MutexLock lock(&wake_mutex_);
+      woken_ = false;
+    }
+    std::vector<std::shared_ptr<PeerLink>> links;
+    {
+      absl::MutexLock lock(&mutex_);
+      for (const std::string& name : order_) links.push_back(peers_.at(name).link);
+    }
+    const SteadyTime now = replica_->clock()->SteadyNow();
+    if (now >= relay_next_) {
+      relay_next_ = now + kRelayInterval;
+      PlanRelaysOver(links);
+    }
+    for (auto& link : links) link->Tick();
+  }
+
+  // Collects candidates under all links' locks (always taken in the topology's order), plans, and
+  // tells each link what it is to relay.
+  void PlanRelaysOver(const std::vector<std::shared_ptr<PeerLink>>& links) {
+    std::vector<RelayCandidate> candidates;
+    std::vector<std::map<Origin, Sequence>> plan;
+    Collect(links, 0, candidates, plan);
+    for (size_t i = 0; i < links.size(); ++i) links[i]->WantRelay(std::move(plan[i]));
+  }
+  void Collect(const std::vector<std::shared_ptr<PeerLink>>& links, size_t at,
+               std::vector<RelayCandidate>& candidates,
+               std::vector<std::map<Origin, Sequence>>& plan) {
+    if (at == links.size()) {
+      plan = PlanRelays(*replica_->view(), replica_->name(), candidates);
+      return;
+    }
+    links[at]->WithCandidate([&](const RelayCandidate& candidate) {
+      candidates.push_back(candidate);
+      Collect(links, at + 1, candidates, plan);
+    });
+  }
+
+  Replica* const replica_;
+  const LinkOptions options_;
+  int listener_ = 0;
+  mutable absl::Mutex mutex_;
+  std::map<std::string, Peer> peers_ ABSL_GUARDED_BY(mutex_);
+  std::vector<std::string> order_ ABSL_GUARDED_BY(mutex_);
+  bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
+  absl::Mutex wake_mutex_;
+  bool woken_ ABSL_GUARDED_BY(wake_mutex_) = false;
+  SteadyTime relay_next_ = -absl::InfiniteDuration();  // the runner's
+  Runner runner_;
+};
+
+LinkManager::LinkManager(Replica* replica, LinkOptions options)
+    : impl_(std::make_unique<Impl>(replica, std::move(options))) {}
+LinkManager::~LinkManager() = default;
+void LinkManager::OnTopology() { impl_->OnTopology(); }
+std::vector<v1::LinkStatus> LinkManager::Status() const { return impl_->Status(); }
+std::map<std::string, absl::Duration> LinkManager::ClockOffsets() const {
+  return impl_->ClockOffsets();
+}
+void LinkManager::Stop() { impl_->Stop(); }
+
+}  // namespace homeport

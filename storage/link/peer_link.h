@@ -1,0 +1,32 @@
+// The gRPC stream of one link, seen from the replica that pulls.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "storage/link/link_manager.h"
+#include "storage/replica/replica.h"
+#include "storage/replication/relay_planner.h"
+
+namespace homeport {
+
+// Thread-safe; shared, because callbacks of gRPC and of commits may outlive the manager's interest.
+class PeerLink {
+ public:
+  virtual ~PeerLink() = default;
+  // Does what is due: connects again, sends acknowledgements, credit and relays, ends a silent
+  // stream.
+  virtual void Tick() = 0;
+  // What the relay planner needs. `use` runs under the link's lock.
+  virtual void WithCandidate(absl::FunctionRef<void(const RelayCandidate&)> use) = 0;
+  virtual void WantRelay(std::map<Origin, Sequence> wanted) = 0;
+  virtual v1::LinkStatus Status() const = 0;
+  virtual std::optional<absl::Duration> ClockOffset() const = 0;
+  // Ends the stream for good. Returns once no callback will touch the replica any more.
+  virtual void Stop() = 0;
+
+  static std::shared_ptr<PeerLink> Create(Replica* replica, ReplicaName peer, std::string address,
+                                          const LinkOptions& options);
+};
+
+}  // namespace homeport

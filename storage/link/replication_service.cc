@@ -1,0 +1,282 @@
+#include "storage/link/replication_service.h"
+
+#include <grpcpp/grpcpp.h>
+
+#include <map>
+#include <optional>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
+#include "common/log/log.h"
+#include "homeport/internal/v1/replication.grpc.pb.h"
+#include "storage/replica/runner.h"
+#include "storage/replication/link_sender.h"
+
+namespace homeport {
+namespace {
+
+using internal::v1::PullRequest;
+using internal::v1::PullResponse;
+
+// Frames are bounded by their senders; a hello of a replica that was started a thousand times fits.
+constexpr int kHelloOriginsMax = 100000;
+
+// What a stream's sender shares with the thread that fills it. The reactor goes when gRPC says so;
+// this stays while a closure may still look at it.
+class SenderStream : public std::enable_shared_from_this<SenderStream> {
+ public:
+  using Reactor = grpc::ServerBidiReactor<PullRequest, PullResponse>;
+
+  SenderStream(Replica* replica, const ReplicationServiceOptions& options, Runner* runner)
+      : replica_(replica),
+        options_(options),
+        runner_(runner),
+        sender_({replica->topology()->cluster(), replica->name(), options.batch_bytes},
+                replica->engine()) {}
+
+  void Attach(Reactor* reactor) {
+    absl::MutexLock lock(&mutex_);
+    reactor_ = reactor;
+    reactor_->StartRead(&request_);
+  }
+  void Detach() {
+    absl::MutexLock lock(&mutex_);
+    reactor_ = nullptr;
+  }
+
+  void OnReadDone(bool ok) {
+    {
+      absl::MutexLock lock(&mutex_);
+      if (reactor_ == nullptr || finished_) return;
+      if (!ok) return FinishLocked(grpc::Status::OK);
+      const auto view = replica_->view();
+      if (!greeted_ && !GreetLocked(*view)) return;
+      sender_.OnRequest(request_, *view);
+      request_.Clear();
+      reactor_->StartRead(&request_);
+    }
+    Wake();
+  }
+
+  void OnWriteDone(bool ok) {
+    {
+      absl::MutexLock lock(&mutex_);
+      writing_ = false;
+      if (!ok) return FinishLocked(grpc::Status::OK);
+      if (refused_) {
+        return FinishLocked(
+            grpc::Status(grpc::StatusCode::FAILED_PRECONDITION, response_.refusal_detail()));
+      }
+    }
+    Wake();
+  }
+
+  // Sees to it that the filling thread looks at the stream.
+  void Wake() {
+    {
+      absl::MutexLock lock(&mutex_);
+      if (woken_ || reactor_ == nullptr) return;
+      woken_ = true;
+    }
+    runner_->Run([self = shared_from_this()] { self->Pump(); });
+  }
+
+  void Finish(const grpc::Status& status) {
+    absl::MutexLock lock(&mutex_);
+    FinishLocked(status);
+  }
+
+  std::optional<PullingPeer> Peer() const {
+    absl::MutexLock lock(&mutex_);
+    if (!greeted_) return std::nullopt;
+    const Origin self = replica_->view()->self;
+    return PullingPeer{sender_.peer(), sender_.PeerReceived(self).value(),
+                       sender_.PeerApplied(self).value()};
+  }
+
+ private:
+  bool GreetLocked(const ReplicaView& view) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    if (!request_.has_hello() || request_.hello().origins_size() > kHelloOriginsMax) {
+      FinishLocked(
+          grpc::Status(grpc::StatusCode::INVALID_ARGUMENT, "the first message must be a hello"));
+      return false;
+    }
+    topology_ = replica_->topology();
+    std::optional<PullResponse> refusal = sender_.OnHello(request_.hello(), topology_, view);
+    if (refusal) {
+      Log(LogLevel::kWarning, "link refused",
+          {{"peer", request_.hello().replica()}, {"why", refusal->refusal_detail()}});
+      response_ = std::move(*refusal);
+      refused_ = true;
+    } else {
+      greeted_ = true;
+      response_.Clear();
+      *response_.mutable_hello() =
+          MakeHello(topology_->cluster(), replica_->name(), topology_->fingerprint(), view,
+                    replica_->clock()->WallNow());
+    }
+    writing_ = true;
+    reactor_->StartWrite(&response_);
+    return greeted_;
+  }
+
+  void Pump() {
+    absl::MutexLock lock(&mutex_);
+    woken_ = false;
+    if (reactor_ == nullptr || finished_ || writing_ || !greeted_) return;
+    if (auto topology = replica_->topology(); topology != topology_) {
+      topology_ = topology;
+      sender_.OnTopology(std::move(topology));
+    }
+    const auto view = replica_->view();
+    auto next = sender_.Next(*view);
+    if (!next.ok()) {
+      Log(LogLevel::kError, "the change log can not be read",
+          {{"peer", sender_.peer().value()}, {"error", next.status().ToString()}});
+      response_.Clear();
+      response_.set_refusal(internal::v1::LINK_REFUSAL_DAMAGED);
+      response_.set_refusal_detail(std::string(next.status().message()));
+      refused_ = true;
+    } else {
+      const SteadyTime now = replica_->clock()->SteadyNow();
+      const bool beat = now >= heartbeat_next_;
+      if (!next->has_value() && !beat) return;
+      response_ = next->has_value() ? std::move(**next) : PullResponse();
+      if (beat) {
+        heartbeat_next_ = now + options_.heartbeat_interval;
+        PullResponse heartbeat =
+            sender_.MakeHeartbeat(*view, replica_->watermark(), replica_->clock()->WallNow());
+        *response_.mutable_heartbeat() = std::move(*heartbeat.mutable_heartbeat());
+      }
+    }
+    writing_ = true;
+    reactor_->StartWrite(&response_);
+  }
+
+  void FinishLocked(const grpc::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    if (finished_ || reactor_ == nullptr) return;
+    finished_ = true;
+    reactor_->Finish(status);
+  }
+
+  Replica* const replica_;
+  const ReplicationServiceOptions options_;
+  Runner* const runner_;
+  mutable absl::Mutex mutex_;
+  Reactor* reactor_ ABSL_GUARDED_BY(mutex_) = nullptr;
+  LinkSender sender_ ABSL_GUARDED_BY(mutex_);
+  std::shared_ptr<const Topology> topology_ ABSL_GUARDED_BY(mutex_);
+  PullRequest request_ ABSL_GUARDED_BY(mutex_);
+  PullResponse response_ ABSL_GUARDED_BY(mutex_);
+  SteadyTime heartbeat_next_ ABSL_GUARDED_BY(mutex_);
+  bool greeted_ ABSL_GUARDED_BY(mutex_) = false;
+  bool refused_ ABSL_GUARDED_BY(mutex_) = false;
+  bool writing_ ABSL_GUARDED_BY(mutex_) = false;
+  bool woken_ ABSL_GUARDED_BY(mutex_) = false;
+  bool finished_ ABSL_GUARDED_BY(mutex_) = false;
+};
+
+class SenderReactor final : public SenderStream::Reactor {
+ public:
+  SenderReactor(std::shared_ptr<SenderStream> stream, absl::AnyInvocable<void()> on_done)
+      : stream_(std::move(stream)), on_done_(std::move(on_done)) {
+    stream_->Attach(this);
+  }
+  void OnReadDone(bool ok) override { stream_->OnReadDone(ok); }
+  void OnWriteDone(bool ok) override { stream_->OnWriteDone(ok); }
+  void OnCancel() override { stream_->Finish(grpc::Status::CANCELLED); }
+  void OnDone() override {
+    stream_->Detach();
+    on_done_();
+    delete this;
+  }
+
+ private:
+  std::shared_ptr<SenderStream> stream_;
+  absl::AnyInvocable<void()> on_done_;
+};
+
+// Ends a call that is not taken up.
+class RefusingReactor final : public SenderStream::Reactor {
+ public:
+  explicit RefusingReactor(const grpc::Status& status) { Finish(status); }
+  void OnDone() override { delete this; }
+};
+
+}  // namespace
+
+class ReplicationService::Impl final : public internal::v1::Replication::CallbackService {
+ public:
+  Impl(Replica* replica, ReplicationServiceOptions options) : replica_(replica), options_(options) {
+    listener_ = replica_->AddListener([this] { WakeAll(); });
+  }
+  ~Impl() override {
+    replica_->RemoveListener(listener_);
+    runner_.Stop();
+  }
+
+  grpc::ServerBidiReactor<PullRequest, PullResponse>* Pull(grpc::CallbackServerContext*) override {
+    auto stream = std::make_shared<SenderStream>(replica_, options_, &runner_);
+    int number = 0;
+    {
+      absl::MutexLock lock(&mutex_);
+      if (stopped_ || static_cast<int>(streams_.size()) >= options_.streams_max) {
+        return new RefusingReactor(
+            stopped_ ? grpc::Status(grpc::StatusCode::UNAVAILABLE, "the replica is stopping")
+                     : grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED, "too many links"));
+      }
+      number = ++last_;
+      streams_[number] = stream;
+    }
+    return new SenderReactor(std::move(stream), [this, number] {
+      absl::MutexLock lock(&mutex_);
+      streams_.erase(number);
+    });
+  }
+
+  void Stop() {
+    std::map<int, std::shared_ptr<SenderStream>> streams;
+    {
+      absl::MutexLock lock(&mutex_);
+      stopped_ = true;
+      streams = streams_;
+    }
+    for (auto& [number, stream] : streams) {
+      stream->Finish(grpc::Status(grpc::StatusCode::UNAVAILABLE, "the replica is stopping"));
+    }
+  }
+
+  std::vector<PullingPeer> Peers() const {
+    std::vector<PullingPeer> peers;
+    absl::MutexLock lock(&mutex_);
+    for (const auto& [number, stream] : streams_) {
+      if (auto peer = stream->Peer()) peers.push_back(std::move(*peer));
+    }
+    return peers;
+  }
+
+ private:
+  void WakeAll() {
+    absl::MutexLock lock(&mutex_);
+    for (auto& [number, stream] : streams_) stream->Wake();
+  }
+
+  Replica* const replica_;
+  const ReplicationServiceOptions options_;
+  Runner runner_;
+  int listener_ = 0;
+  mutable absl::Mutex mutex_;
+  std::map<int, std::shared_ptr<SenderStream>> streams_ ABSL_GUARDED_BY(mutex_);
+  int last_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
+};
+
+ReplicationService::ReplicationService(Replica* replica, ReplicationServiceOptions options)
+    : impl_(std::make_unique<Impl>(replica, options)) {}
+ReplicationService::~ReplicationService() = default;
+grpc::Service* ReplicationService::service() { return impl_.get(); }
+void ReplicationService::Stop() { impl_->Stop(); }
+std::vector<PullingPeer> ReplicationService::Peers() const { return impl_->Peers(); }
+
+}  // namespace homeport

@@ -1,0 +1,43 @@
+// What waits for the next commit.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
+#include "common/session/session_token.h"
+#include "common/store/record_store.h"
+#include "storage/replica/replica.h"
+
+namespace homeport {
+
+// A client's write whose token is applied here.
+struct QueuedWrite {
+  CallContext context;
+  const v1::MutateRequest* mutation;
+  v1::MutateResponse* response;
+  RecordStore::Done done;
+  SessionToken token;
+  size_t bytes = 0;
+};
+
+struct QueuedPeerBatch {
+  PeerBatch batch;
+  absl::AnyInvocable<void(absl::Status)> done;
+  size_t bytes = 0;
+};
+
+// A request whose token is not applied here yet.
+struct WaitingCall {
+  CallContext context;
+  const internal::v1::StoreRequest* request;
+  internal::v1::StoreResponse* response;
+  RecordStore::Done done;
+  SessionToken token;
+  // When it is told that the token did not come in time.
+  SteadyTime give_up;
+};
+
+}  // namespace homeport

@@ -1,0 +1,738 @@
+#include "storage/replica/replica.h"
+
+#include <algorithm>
+#include <deque>
+#include <map>
+#include <thread>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
+#include "common/base/check.h"
+#include "common/log/log.h"
+#include "common/status/error.h"
+#include "storage/replica/commit_queue.h"
+#include "storage/replica/runner.h"
+#include "storage/replication/holding_policy.h"
+
+namespace homeport {
+namespace {
+
+using internal::v1::StoreRequest;
+using internal::v1::StoreResponse;
+
+// How often things are done that nobody asks for: watermarks, request ids, the disk's free space.
+constexpr absl::Duration kTick = absl::Milliseconds(100);
+constexpr absl::Duration kDiskCheckInterval = absl::Seconds(1);
+// A waiting call gives up this share of its time early, so that it can be answered or tried
+// elsewhere.
+constexpr double kGiveUpShare = 0.1;
+constexpr absl::Duration kGiveUpMax = absl::Milliseconds(50);
+
+// What a request is about, whatever its kind.
+struct RequestParts {
+  const std::string* name_space;
+  const std::string* token;
+  v1::ConsistencyLevel level = v1::CONSISTENCY_LEVEL_SESSION;
+};
+
+template <typename Request>
+RequestParts ReadParts(const Request& request) {
+  return {&request.namespace_(), &request.options().session_token(),
+          request.options().consistency()};
+}
+
+std::optional<RequestParts> PartsOf(const StoreRequest& request) {
+  switch (request.operation_case()) {
+    case StoreRequest::kGet:
+      return ReadParts(request.get());
+    case StoreRequest::kBatchGet:
+      return ReadParts(request.batch_get());
+    case StoreRequest::kListItems:
+      return ReadParts(request.list_items());
+    case StoreRequest::kListRecords:
+      return ReadParts(request.list_records());
+    case StoreRequest::kMutate:
+      return RequestParts{&request.mutate().namespace_(),
+                          &request.mutate().options().session_token(),
+                          v1::CONSISTENCY_LEVEL_SESSION};
+    case StoreRequest::OPERATION_NOT_SET:
+      break;
+  }
+  return std::nullopt;
+}
+
+// What readers look at; swapped whole by the commit thread.
+struct Published {
+  std::shared_ptr<const ReplicaView> view;
+  std::shared_ptr<const Topology> topology;
+  // By namespace of the topology: the oldest watermark of the other replicas that hold it; nullopt
+  // if one of them was not heard of yet.
+  std::vector<std::optional<HybridTime>> oldest;
+};
+
+}  // namespace
+
+class Replica::Impl {
+ public:
+  Impl(ReplicaOptions options, std::unique_ptr<KvEngine> engine, std::unique_ptr<ReplicaCore> core,
+       const Clock* clock, std::shared_ptr<const Topology> topology)
+      : options_(std::move(options)),
+        engine_(std::move(engine)),
+        core_(std::move(core)),
+        clock_(clock),
+        cluster_(ClusterFingerprint(topology->cluster())),
+        region_(RegionOf(*topology)),
+        topology_(std::move(topology)) {
+    watermark_ = core_->MakeWatermark(Now());
+    core_->SetPolicy(HoldingPolicy(topology_, region_));
+    Publish();
+    {
+      absl::MutexLock lock(&cancel_state_->mutex);
+      cancel_state_->wake = [this] {
+        absl::MutexLock lock(&mutex_);
+        waiting_changed_ = true;
+      };
+    }
+    commit_thread_ = std::thread([this] { CommitLoop(); });
+  }
+
+  ~Impl() { Stop(); }
+
+  void Execute(const CallContext& context, const StoreRequest& request, StoreResponse* response,
+               Done done) {
+    absl::Status refused = TryExecute(context, request, response, done);
+    if (!refused.ok()) done(std::move(refused));
+  }
+
+  void SubmitFromPeer(PeerBatch batch, absl::AnyInvocable<void(absl::Status)> done) {
+    QueuedPeerBatch queued{std::move(batch), std::move(done), 0};
+    queued.bytes = queued.batch.block.ByteSizeLong();
+    {
+      absl::MutexLock lock(&mutex_);
+      if (!stopping_) {
+        peer_batches_.push_back(std::move(queued));
+        return;
+      }
+    }
+    queued.done(Stopping());
+  }
+
+  std::shared_ptr<const Published> published() const {
+    absl::MutexLock lock(&published_mutex_);
+    return published_;
+  }
+
+  void SetTopology(std::shared_ptr<const Topology> topology) {
+    absl::MutexLock lock(&mutex_);
+    topology_ = std::move(topology);
+  }
+
+  std::shared_ptr<const Topology> topology() const {
+    absl::MutexLock lock(&mutex_);
+    return topology_;
+  }
+
+  internal::v1::Watermark watermark() const {
+    absl::MutexLock lock(&mutex_);
+    return watermark_;
+  }
+
+  int AddListener(std::function<void()> listener) {
+    absl::MutexLock lock(&listeners_mutex_);
+    listeners_[++listener_last_] = std::move(listener);
+    return listener_last_;
+  }
+  void RemoveListener(int number) {
+    absl::MutexLock lock(&listeners_mutex_);
+    listeners_.erase(number);
+  }
+
+  absl::Status WriteState() const {
+    absl::MutexLock lock(&mutex_);
+    return write_state_;
+  }
+
+  ReplicaStats Stats() const {
+    absl::MutexLock lock(&mutex_);
+    ReplicaStats stats = stats_;
+    stats.writes_queued = writes_.size();
+    stats.waiting = waiting_.size();
+    return stats;
+  }
+
+  void Stop() {
+    {
+      absl::MutexLock lock(&mutex_);
+      if (stopping_) return;
+      stopping_ = true;
+    }
+    commit_thread_.join();
+    runner_.Stop();
+  }
+
+  const ReplicaOptions& options() const { return options_; }
+  KvEngine* engine() { return engine_.get(); }
+  const Clock* clock() const { return clock_; }
+
+ private:
+  Moment Now() const { return {clock_->WallNow(), clock_->SteadyNow()}; }
+  int RegionOf(const Topology& topology) const {
+    const std::string& name = options_.name.value();
+    std::optional<int> region = topology.FindRegion(name.substr(0, name.find('/')));
+    HP_CHECK(region.has_value());
+    return *region;
+  }
+  absl::Status Stopping() const {
+    return MakeError(absl::StatusCode::kUnavailable, reason::kDraining,
+                     absl::StrCat(options_.name.value(), " is stopping"),
+                     {{"replica", options_.name.value()}});
+  }
+
+  // Answers, queues or lets the call wait, and takes `done`; or returns why it does none of it.
+  absl::Status TryExecute(const CallContext& context, const StoreRequest& request,
+                          StoreResponse* response, Done& done) {
+    std::optional<RequestParts> parts = PartsOf(request);
+    if (!parts) return FieldError("operation", "is not set");
+    std::shared_ptr<const Published> published = this->published();
+    const NamespaceInfo* info = published->topology->FindNamespace(*parts->name_space);
+    if (info == nullptr) {
+      return MakeError(absl::StatusCode::kNotFound, reason::kNamespaceUnknown,
+                       absl::StrCat("namespace: there is no namespace '", *parts->name_space, "'"),
+                       {{"namespace", *parts->name_space}});
+    }
+    if (!info->HeldBy(region_)) {
+      const std::string& region = published->topology->regions()[region_].name.value();
+      return MakeError(absl::StatusCode::kFailedPrecondition, reason::kNotHere,
+                       absl::StrCat("namespace '", *parts->name_space, "' is not held in ", region),
+                       {{"namespace", *parts->name_space}, {"region", region}});
+    }
+    auto token = SessionToken::Parse(*parts->token, cluster_);
+    if (!token.ok()) return token.status();
+    v1::ConsistencyLevel level = parts->level == v1::CONSISTENCY_LEVEL_UNSPECIFIED
+                                     ? info->default_consistency
+                                     : parts->level;
+    if (level == v1::CONSISTENCY_LEVEL_SESSION) {
+      SessionToken::Position missing;
+      if (!published->view->Covers(*token, &missing)) {
+        return Wait(context, request, response, done, std::move(*token), missing);
+      }
+    }
+    if (request.operation_case() == StoreRequest::kMutate) {
+      return Enqueue(context, request.mutate(), response->mutable_mutate(), done,
+                     std::move(*token));
+    }
+    absl::Status status = Read(*published, *info, level, request, *token, response);
+    done(std::move(status));
+    return absl::OkStatus();
+  }
+
+  absl::Status Wait(const CallContext& context, const StoreRequest& request,
+                    StoreResponse* response, Done& done, SessionToken token,
+                    const SessionToken::Position& missing) {
+    const SteadyTime now = clock_->SteadyNow();
+    SteadyTime give_up = context.deadline;
+    if (give_up != absl::InfiniteDuration()) {
+      give_up -= std::min(kGiveUpMax, (give_up - now) * kGiveUpShare);
+    }
+    if (give_up <= now) return TokenAhead(missing);
+    // Before the call is queued: a callback set later could replace one that the next store set.
+    if (context.cancellation != nullptr) {
+      context.cancellation->OnCancel([state = cancel_state_] { state->Wake(); });
+    }
+    absl::MutexLock lock(&mutex_);
+    if (stopping_) return Stopping();
+    if (waiting_.size() >= options_.waiting_max) {
+      return MakeError(absl::StatusCode::kResourceExhausted, reason::kOverloaded,
+                       "too many requests wait for their session token",
+                       {{"what", "waiting requests"}});
+    }
+    waiting_.push_back({context, &request, response, std::move(done), std::move(token), give_up});
+    // The commit that the call waits for may have come in between.
+    waiting_changed_ = true;
+    return absl::OkStatus();
+  }
+
+  absl::Status TokenAhead(const SessionToken::Position& missing) const {
+    const Sequence have = published()->view->AppliedOf(missing.origin);
+    return MakeError(
+        absl::StatusCode::kUnavailable, reason::kTokenAhead,
+        absl::StrCat(options_.name.value(), " has not applied what the session token covers: has ",
+                     have.value(), " of origin ", absl::Hex(missing.origin.value()), ", needs ",
+                     missing.sequence.value()),
+        {{"replica", options_.name.value()},
+         {"origin", absl::StrCat(absl::Hex(missing.origin.value()))},
+         {"have", absl::StrCat(have.value())},
+         {"want", absl::StrCat(missing.sequence.value())}});
+  }
+
+  absl::Status Enqueue(const CallContext& context, const v1::MutateRequest& mutation,
+                       v1::MutateResponse* response, Done& done, SessionToken token) {
+    const size_t bytes = mutation.ByteSizeLong();
+    absl::MutexLock lock(&mutex_);
+    if (stopping_) return Stopping();
+    if (!write_state_.ok()) return write_state_;
+    if (writes_.size() >= options_.writes_queued_max ||
+        write_bytes_ + bytes > options_.write_bytes_queued_max) {
+      return MakeError(absl::StatusCode::kResourceExhausted, reason::kOverloaded,
+                       "too many writes wait for the disk", {{"what", "queued writes"}});
+    }
+    write_bytes_ += bytes;
+    writes_.push_back({context, &mutation, response, std::move(done), std::move(token), bytes});
+    return absl::OkStatus();
+  }
+
+  absl::Status Read(const Published& published, const NamespaceInfo& info,
+                    v1::ConsistencyLevel level, const StoreRequest& request, SessionToken& token,
+                    StoreResponse* response) {
+    switch (request.operation_case()) {
+      case StoreRequest::kGet: {
+        v1::GetResponse& answer = *response->mutable_get();
+        absl::Status status = ReadItem(engine_.get(), request.get(), token, answer);
+        Finish(published, &info, level, token, answer);
+        return status;
+      }
+      case StoreRequest::kBatchGet: {
+        v1::BatchGetResponse& answer = *response->mutable_batch_get();
+        absl::Status status =
+            ReadItems(engine_.get(), request.batch_get(), options_.read_limits, token, answer);
+        Finish(published, &info, level, token, answer);
+        return status;
+      }
+      case StoreRequest::kListItems: {
+        v1::ListItemsResponse& answer = *response->mutable_list_items();
+        absl::Status status =
+            ListItems(engine_.get(), request.list_items(), options_.read_limits, token, answer);
+        Finish(published, &info, level, token, answer);
+        return status;
+      }
+      default: {
+        v1::ListRecordsResponse& answer = *response->mutable_list_records();
+        absl::Status status =
+            ListRecords(engine_.get(), request.list_records(), options_.read_limits, token, answer);
+        Finish(published, &info, level, token, answer);
+        return status;
+      }
+    }
+  }
+
+  template <typename Answer>
+  void Finish(const Published& published, const NamespaceInfo* info, v1::ConsistencyLevel level,
+              SessionToken& token, Answer& answer) const {
+    published.view->Normalize(token);
+    answer.set_session_token(token.Serialize(cluster_));
+    v1::Provenance& provenance = *answer.mutable_provenance();
+    provenance.set_region(published.topology->regions()[region_].name.value());
+    provenance.set_replica(options_.name.value());
+    provenance.set_level_met(level);
+    if (info == nullptr) return;
+    const size_t index = static_cast<size_t>(info - published.topology->namespaces().data());
+    if (!published.oldest[index]) return;
+    const absl::Duration age =
+        std::max(absl::ZeroDuration(), clock_->WallNow() - ToWallTime(*published.oldest[index]));
+    provenance.mutable_age()->set_seconds(absl::ToInt64Seconds(age));
+    provenance.mutable_age()->set_nanos(
+        static_cast<int32_t>(absl::ToInt64Nanoseconds(age % absl::Seconds(1))));
+  }
+
+  // The commit thread.
+
+  void CommitLoop() {
+    SteadyTime disk_next = -absl::InfiniteDuration();
+    while (true) {
+      std::vector<QueuedWrite> writes;
+      std::vector<QueuedPeerBatch> batches;
+      bool stopping = false;
+      {
+        absl::MutexLock lock(&mutex_);
+        auto wanted = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+          return stopping_ || waiting_changed_ || !writes_.empty() || !peer_batches_.empty();
+        };
+        mutex_.AwaitWithTimeout(absl::Condition(&wanted), kTick);
+        waiting_changed_ = false;
+        stopping = stopping_;
+        TakeWork(writes, batches);
+      }
+      const Moment now = Now();
+      if (now.steady >= disk_next) {
+        disk_next = now.steady + kDiskCheckInterval;
+        CheckDisk();
+      }
+      CommitGroup(now, writes, batches);
+      ServeWaiting(now.steady);
+      if (stopping && writes.empty() && batches.empty()) break;
+    }
+    AbandonWaiting();
+  }
+
+  void TakeWork(std::vector<QueuedWrite>& writes, std::vector<QueuedPeerBatch>& batches)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    size_t bytes = 0;
+    while (!writes_.empty() && writes.size() < options_.group_writes_max &&
+           (writes.empty() || bytes + writes_.front().bytes <= options_.group_bytes_max)) {
+      bytes += writes_.front().bytes;
+      write_bytes_ -= writes_.front().bytes;
+      writes.push_back(std::move(writes_.front()));
+      writes_.pop_front();
+    }
+    bytes = 0;
+    while (!peer_batches_.empty() &&
+           (batches.empty() || bytes + peer_batches_.front().bytes <= options_.group_bytes_max)) {
+      bytes += peer_batches_.front().bytes;
+      batches.push_back(std::move(peer_batches_.front()));
+      peer_batches_.pop_front();
+    }
+  }
+
+  void CommitGroup(const Moment& now, std::vector<QueuedWrite>& writes,
+                   std::vector<QueuedPeerBatch>& batches) {
+    struct Outcome {
+      absl::Status status;
+      WriteName name;
+    };
+    std::vector<Outcome> outcomes;
+    outcomes.reserve(writes.size());
+    for (QueuedWrite& write : writes) outcomes.push_back(StageWrite<Outcome>(write, now));
+    std::vector<absl::Status> taken;
+    taken.reserve(batches.size());
+    for (QueuedPeerBatch& batch : batches) taken.push_back(StagePeerBatch(batch.batch, now));
+
+    const size_t bytes = core_->staged_bytes();
+    const absl::Status committed = core_->Commit(now);
+    if (!committed.ok()) Fail(committed);
+    {
+      absl::MutexLock lock(&mutex_);
+      if (committed.ok()) watermark_ = core_->MakeWatermark(now);
+      stats_.core = core_->counters();
+      stats_.clock_jumps_ignored = core_->clock().jumps_ignored();
+      stats_.blocked = core_->Blocked();
+      if (bytes > 0) {
+        ++stats_.commits;
+        stats_.commit_bytes += bytes;
+      }
+    }
+    Publish();
+    const std::shared_ptr<const Published> published = this->published();
+
+    for (size_t i = 0; i < writes.size(); ++i) {
+      absl::Status status = std::move(outcomes[i].status);
+      if (status.ok() && !committed.ok()) status = OutcomeUnknown(committed);
+      if (status.ok()) {
+        const WriteName& name = outcomes[i].name;
+        writes[i].token.Advance(name.version.origin, name.sequence);
+        v1::MutateResponse& response = *writes[i].response;
+        response.mutable_version()->set_hybrid_time(name.version.time.value());
+        response.mutable_version()->set_origin(name.version.origin.value());
+        Finish(*published, nullptr, v1::CONSISTENCY_LEVEL_SESSION, writes[i].token, response);
+      }
+      runner_.Run([done = std::move(writes[i].done), status = std::move(status)]() mutable {
+        done(std::move(status));
+      });
+    }
+    for (size_t i = 0; i < batches.size(); ++i) {
+      runner_.Run([done = std::move(batches[i].done),
+                   status = committed.ok() ? std::move(taken[i]) : committed]() mutable {
+        done(std::move(status));
+      });
+    }
+    absl::MutexLock lock(&listeners_mutex_);
+    for (auto& [number, listener] : listeners_) listener();
+  }
+
+  template <typename Outcome>
+  Outcome StageWrite(QueuedWrite& write, const Moment& now) {
+    if (write.context.deadline <= now.steady) {
+      return {MakeError(absl::StatusCode::kDeadlineExceeded, reason::kDeadline,
+                        "the deadline passed before the write was begun; it was not done",
+                        {{"waited_for", "queue"}}),
+              {}};
+    }
+    if (write.context.cancellation != nullptr && write.context.cancellation->cancelled()) {
+      return {absl::CancelledError("the caller cancelled; the write was not done"), {}};
+    }
+    auto name = core_->StageWrite({write.mutation, &write.token}, now);
+    if (!name.ok()) return {StorageError(name.status()), {}};
+    return {absl::OkStatus(), *name};
+  }
+
+  absl::Status StagePeerBatch(const PeerBatch& batch, const Moment& now) {
+    for (const auto& [origin, replica] : batch.names) core_->ObserveReplica(origin, replica);
+    if (batch.block.entries_size() > 0 || !batch.skips.empty()) {
+      if (auto status = WriteState(); !status.ok()) return status;
+    }
+    for (const std::string& entry : batch.block.entries()) {
+      if (auto status = core_->StageEntry(entry); !status.ok()) return status;
+    }
+    for (const internal::v1::Skip& skip : batch.skips) {
+      if (auto status = core_->StageSkip(skip); !status.ok()) return status;
+    }
+    for (const internal::v1::Watermark& watermark : batch.heartbeat.watermarks()) {
+      const HybridTime time(watermark.timestamp());
+      if (core_->clock().TooFarAhead(time, now.wall, now.steady)) continue;
+      core_->ObserveWatermark(Origin(watermark.origin()), Sequence(watermark.sequence()), time);
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status StorageError(const absl::Status& status) const {
+    if (!ReasonOf(status).empty()) return status;
+    return MakeError(status.code(), reason::kStorageFailed,
+                     absl::StrCat(options_.data_path, ": ", status.message()),
+                     {{"path", options_.data_path}});
+  }
+
+  absl::Status OutcomeUnknown(const absl::Status& why) const {
+    return MakeError(
+        absl::StatusCode::kUnavailable, reason::kOutcomeUnknown,
+        absl::StrCat("the disk failed while the write was made, so it may or may not be "
+                     "there: ",
+                     why.message()),
+        {{"replica", options_.name.value()}});
+  }
+
+  void Fail(const absl::Status& why) {
+    absl::MutexLock lock(&mutex_);
+    if (failed_) return;
+    failed_ = true;
+    write_state_ = StorageError(why);
+    Log(LogLevel::kError, "storage failed; nothing is acknowledged until a restart",
+        {{"path", options_.data_path}, {"error", why.ToString()}});
+  }
+
+  void CheckDisk() {
+    const std::optional<uint64_t> free = engine_->DiskFreeBytes();
+    absl::MutexLock lock(&mutex_);
+    if (failed_) return;
+    const bool full = free && *free < options_.disk_reserve_bytes;
+    if (full == !write_state_.ok()) return;
+    if (full) {
+      write_state_ =
+          MakeError(absl::StatusCode::kResourceExhausted, reason::kDiskFull,
+                    absl::StrCat(options_.data_path, ": the disk has ", *free,
+                                 " bytes free, writes need ", options_.disk_reserve_bytes),
+                    {{"path", options_.data_path}});
+      Log(LogLevel::kError, "disk full; writes are refused", {{"path", options_.data_path}});
+    } else {
+      write_state_ = absl::OkStatus();
+      Log(LogLevel::kInfo, "disk has room again; writes are taken", {{"path", options_.data_path}});
+    }
+  }
+
+  void ServeWaiting(SteadyTime now) {
+    std::vector<WaitingCall> ready;
+    {
+      absl::MutexLock lock(&mutex_);
+      if (waiting_.empty()) return;
+      const ReplicaView& view = *published()->view;
+      for (auto it = waiting_.begin(); it != waiting_.end();) {
+        const bool cancelled =
+            it->context.cancellation != nullptr && it->context.cancellation->cancelled();
+        if (cancelled || it->give_up <= now || view.Covers(it->token)) {
+          ready.push_back(std::move(*it));
+          it = waiting_.erase(it);
+        } else {
+          ++it;
+        }
+      }
+    }
+    for (WaitingCall& call : ready) {
+      runner_.Run([this, call = std::move(call), now]() mutable {
+        if (call.context.cancellation != nullptr) {
+          call.context.cancellation->OnCancel(nullptr);
+          if (call.context.cancellation->cancelled()) {
+            call.done(absl::CancelledError("the caller cancelled while waiting for its token"));
+            return;
+          }
+        }
+        SessionToken::Position missing;
+        if (call.give_up <= now && !published()->view->Covers(call.token, &missing)) {
+          call.done(TokenAhead(missing));
+          return;
+        }
+        Execute(call.context, *call.request, call.response, std::move(call.done));
+      });
+    }
+  }
+
+  void AbandonWaiting() {
+    std::vector<WaitingCall> left;
+    {
+      absl::MutexLock lock(&mutex_);
+      left.swap(waiting_);
+      for (QueuedPeerBatch& batch : peer_batches_) {
+        runner_.Run([done = std::move(batch.done), status = Stopping()]() mutable {
+          done(std::move(status));
+        });
+      }
+      peer_batches_.clear();
+    }
+    for (WaitingCall& call : left) {
+      runner_.Run([done = std::move(call.done), status = Stopping()]() mutable {
+        done(std::move(status));
+      });
+    }
+    absl::MutexLock cancel_lock(&cancel_state_->mutex);
+    cancel_state_->wake = nullptr;
+  }
+
+  // Makes what was committed visible to readers.
+  void Publish() {
+    auto next = std::make_shared<Published>();
+    next->view = core_->view();
+    {
+      absl::MutexLock lock(&mutex_);
+      next->topology = topology_;
+    }
+    const std::shared_ptr<const Published> last = published();
+    if (last != nullptr && last->topology != next->topology) {
+      core_->SetPolicy(HoldingPolicy(next->topology, region_));
+    }
+    const Topology& topology = *next->topology;
+    std::vector<std::vector<HybridTime>> watermarks;
+    for (const RegionInfo& region : topology.regions()) {
+      std::vector<HybridTime>& marks = watermarks.emplace_back();
+      for (const ReplicaInfo& replica : region.replicas) {
+        marks.push_back(next->view->WatermarkOf(replica.name));
+      }
+    }
+    for (const NamespaceInfo& info : topology.namespaces()) {
+      std::optional<HybridTime> oldest = HybridTime(~uint64_t{0});
+      for (int region : info.regions) {
+        for (size_t i = 0; i < watermarks[region].size(); ++i) {
+          if (topology.regions()[region].replicas[i].name == options_.name) continue;
+          const HybridTime mark = watermarks[region][i];
+          if (mark == HybridTime(0)) oldest.reset();
+          if (oldest) oldest = std::min(*oldest, mark);
+        }
+      }
+      // Nobody else writes it: the only replica is never behind.
+      if (oldest == HybridTime(~uint64_t{0})) oldest = FromWallTime(clock_->WallNow() + kTick);
+      next->oldest.push_back(oldest);
+    }
+    absl::MutexLock lock(&published_mutex_);
+    published_ = std::move(next);
+  }
+
+  // A cancelled call wakes the commit thread, also when the replica is gone by then.
+  struct CancelState {
+    void Wake() {
+      absl::MutexLock lock(&mutex);
+      if (wake) wake();
+    }
+    absl::Mutex mutex;
+    std::function<void()> wake ABSL_GUARDED_BY(mutex);
+  };
+
+  const ReplicaOptions options_;
+  const std::unique_ptr<KvEngine> engine_;
+  const std::unique_ptr<ReplicaCore> core_;  // the commit thread's, after the constructor
+  const Clock* const clock_;
+  const uint64_t cluster_;
+  const int region_;
+
+  // Held for the copy of a pointer only.
+  mutable absl::Mutex published_mutex_;
+  std::shared_ptr<const Published> published_ ABSL_GUARDED_BY(published_mutex_);
+
+  mutable absl::Mutex mutex_;
+  std::shared_ptr<const Topology> topology_ ABSL_GUARDED_BY(mutex_);
+  std::deque<QueuedWrite> writes_ ABSL_GUARDED_BY(mutex_);
+  size_t write_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::deque<QueuedPeerBatch> peer_batches_ ABSL_GUARDED_BY(mutex_);
+  std::vector<WaitingCall> waiting_ ABSL_GUARDED_BY(mutex_);
+  bool waiting_changed_ ABSL_GUARDED_BY(mutex_) = false;
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  bool failed_ ABSL_GUARDED_BY(mutex_) = false;
+  absl::Status write_state_ ABSL_GUARDED_BY(mutex_);
+  internal::v1::Watermark watermark_ ABSL_GUARDED_BY(mutex_);
+  ReplicaStats stats_ ABSL_GUARDED_BY(mutex_);
+
+  absl::Mutex listeners_mutex_;
+  std::map<int, std::function<void()>> listeners_ ABSL_GUARDED_BY(listeners_mutex_);
+  int listener_last_ ABSL_GUARDED_BY(listeners_mutex_) = 0;
+
+  std::shared_ptr<CancelState> cancel_state_ = std::make_shared<CancelState>();
+  Runner runner_;
+  std::thread commit_thread_;
+};
+
+absl::StatusOr<std::shared_ptr<Replica>> Replica::Open(ReplicaOptions options,
+                                                       std::unique_ptr<KvEngine> engine,
+                                                       const Clock* clock,
+                                                       std::shared_ptr<const Topology> topology,
+                                                       Origin origin) {
+  ReplicaCore::Options core_options;
+  core_options.cluster = topology->cluster();
+  core_options.replica = options.name;
+  core_options.clock.drift_max = options.clock_drift_max;
+  core_options.request_id_window = options.request_id_window;
+  if (topology->FindReplica(options.name) == nullptr) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("the topology has no replica ", options.name.value()));
+  }
+  auto core = ReplicaCore::Open(std::move(core_options), engine.get(), origin,
+                                {clock->WallNow(), clock->SteadyNow()});
+  if (!core.ok()) {
+    return absl::Status(core.status().code(),
+                        absl::StrCat(options.data_path, ": ", core.status().message()));
+  }
+  return std::shared_ptr<Replica>(new Replica(std::make_unique<Impl>(
+      std::move(options), std::move(engine), std::move(*core), clock, std::move(topology))));
+}
+
+Replica::Replica(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Replica::~Replica() = default;
+
+void Replica::Execute(const CallContext& context, const StoreRequest& request,
+                      StoreResponse* response, Done done) {
+  impl_->Execute(context, request, response, std::move(done));
+}
+void Replica::SubmitFromPeer(PeerBatch batch, absl::AnyInvocable<void(absl::Status)> done) {
+  impl_->SubmitFromPeer(std::move(batch), std::move(done));
+}
+std::shared_ptr<const ReplicaView> Replica::view() const { return impl_->published()->view; }
+std::shared_ptr<const Topology> Replica::topology() const { return impl_->topology(); }
+void Replica::SetTopology(std::shared_ptr<const Topology> topology) {
+  impl_->SetTopology(std::move(topology));
+}
+internal::v1::Watermark Replica::watermark() const { return impl_->watermark(); }
+KvEngine* Replica::engine() { return impl_->engine(); }
+const ReplicaName& Replica::name() const { return impl_->options().name; }
+const Clock* Replica::clock() const { return impl_->clock(); }
+int Replica::AddListener(std::function<void()> listener) {
+  return impl_->AddListener(std::move(listener));
+}
+void Replica::RemoveListener(int number) { impl_->RemoveListener(number); }
+absl::Status Replica::WriteState() const { return impl_->WriteState(); }
+ReplicaStats Replica::Stats() const { return impl_->Stats(); }
+void Replica::Stop() { impl_->Stop(); }
+
+v1::ReplicaStatus Replica::Status() const {
+  const std::shared_ptr<const ReplicaView> view = this->view();
+  v1::ReplicaStatus status;
+  status.set_name(name().value());
+  status.set_origin(view->self.value());
+  auto add = [&status](const OriginView& origin) {
+    v1::OriginPosition* position = status.add_positions();
+    position->set_origin(origin.origin.value());
+    if (origin.replica != nullptr) position->set_replica(origin.replica->value());
+    position->set_received(origin.received.value());
+    position->set_applied(origin.applied.value());
+    if (origin.watermark == HybridTime(0)) return;
+    const absl::Time time = ToWallTime(origin.watermark);
+    position->mutable_watermark()->set_seconds(absl::ToUnixSeconds(time));
+    position->mutable_watermark()->set_nanos(
+        static_cast<int32_t>(absl::ToUnixMicros(time) % 1000000 * 1000));
+  };
+  if (const OriginView* self = view->Find(view->self); self != nullptr) add(*self);
+  for (const OriginView& origin : view->origins) {
+    if (origin.origin != view->self) add(origin);
+  }
+  status.set_disk_bytes(impl_->engine()->DiskBytes());
+  if (absl::Status state = WriteState(); !state.ok()) {
+    status.set_writes_refused(std::string(state.message()));
+  }
+  return status;
+}
+
+}  // namespace homeport
