@@ -19,7 +19,7 @@ namespace homeport {
 namespace {
 
 // The ballast is made only where this many times its size is free.
-constexpr uint64_t kBallastRoomFactor = 4;
+constexpr uint64_t kBallastRoomFactor = 2;
 
 absl::Status Precondition(const std::string& path, absl::string_view problem) {
   return MakeError(absl::StatusCode::kFailedPrecondition, reason::kStorageFailed,
@@ -89,17 +89,17 @@ absl::Status PrepareDataDirectory(const std::string& path, bool create) {
   return absl::OkStatus();
 }
 
-void ReleaseBallastIfFull(const std::string& path) {
+void ReleaseBallastIfFull(const std::string& path, uint64_t bytes) {
   const std::optional<uint64_t> free = FreeBytes(path);
-  if (free && *free < kBallastBytes) unlink(BallastPath(path).c_str());
+  if (free && *free < bytes) unlink(BallastPath(path).c_str());
 }
 
-void RestoreBallast(const std::string& path) {
+void RestoreBallast(const std::string& path, uint64_t bytes) {
   const std::optional<uint64_t> free = FreeBytes(path);
-  if (!free || *free < kBallastRoomFactor * kBallastBytes) return;
+  if (!free || *free < kBallastRoomFactor * bytes) return;
   const int file = open(BallastPath(path).c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
   if (file < 0) return;
-  const bool made = posix_fallocate(file, 0, static_cast<off_t>(kBallastBytes)) == 0;
+  const bool made = posix_fallocate(file, 0, static_cast<off_t>(bytes)) == 0;
   close(file);
   if (!made) unlink(BallastPath(path).c_str());
 }

@@ -1,6 +1,7 @@
 // The directory of a store: that it can be one, and the ballast in it.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "absl/status/status.h"
@@ -13,9 +14,10 @@ namespace homeport {
 // RESOURCE_EXHAUSTED or UNAVAILABLE: it could not be made.
 absl::Status PrepareDataDirectory(const std::string& path, bool create);
 
-// Gives up the ballast if the disk has less than its size free.
-void ReleaseBallastIfFull(const std::string& path);
-// Makes the ballast if it is not there and the disk has room for several; else does nothing.
-void RestoreBallast(const std::string& path);
+// Gives up the ballast if the disk has less than `bytes` free.
+void ReleaseBallastIfFull(const std::string& path, uint64_t bytes);
+// Makes a ballast of `bytes` if there is none and the disk has room for it twice; else does
+// nothing.
+void RestoreBallast(const std::string& path, uint64_t bytes);
 
 }  // namespace homeport

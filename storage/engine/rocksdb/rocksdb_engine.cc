@@ -74,6 +74,7 @@ rocksdb::ColumnFamilyOptions FamilyOptions(Table table, const RocksdbOptions& op
     blocks.block_size = kLogBlockBytes;
   } else {
     blocks.block_size = kItemBlockBytes;
+    blocks.data_block_index_type = rocksdb::BlockBasedTableOptions::kDataBlockBinaryAndHash;
     blocks.filter_policy.reset(rocksdb::NewBloomFilterPolicy(kBloomBitsPerKey));
   }
   rocksdb::ColumnFamilyOptions family;
@@ -254,7 +255,7 @@ absl::StatusOr<std::unique_ptr<KvEngine>> OpenRocksdbEngine(const RocksdbOptions
   if (absl::Status status = PrepareDataDirectory(options.path, options.create); !status.ok()) {
     return status;
   }
-  ReleaseBallastIfFull(options.path);
+  ReleaseBallastIfFull(options.path, BallastBytes(options));
   const std::shared_ptr<rocksdb::Cache> cache = rocksdb::NewLRUCache(options.cache_bytes);
   std::vector<rocksdb::ColumnFamilyDescriptor> families;
   for (int i = 0; i < kTableCount; ++i) {
@@ -278,7 +279,7 @@ absl::StatusOr<std::unique_ptr<KvEngine>> OpenRocksdbEngine(const RocksdbOptions
   if (!status.ok()) return FromRocksdb(status, options.path);
   std::unique_ptr<KvEngine> engine =
       std::make_unique<RocksdbEngine>(options.path, absl::WrapUnique(opened), std::move(handles));
-  RestoreBallast(options.path);
+  RestoreBallast(options.path, BallastBytes(options));
   return engine;
 }
 

@@ -8,9 +8,10 @@
 // - RocksDB's own resuming after an error is off: after a failed sync nobody knows which pages the
 //   kernel dropped, so that only opening again, which reads what is there, may go on.
 // - A full disk: a write that met it fails the engine as any failure does. Callers refuse writes
-//   earlier, by DiskFreeBytes(). Opening needs room too, so that a ballast file of kBallastBytes is
-//   kept in the directory and given up when there is less than that; it is made again at the next
-//   opening with room for several.
+//   earlier, while DiskFreeBytes() is at least BallastBytes(). Opening needs room too: it writes
+//   what is only in the write-ahead log to a sorted file, before it can free the log. So a ballast
+//   file of that size is kept in the directory, given up by an opening that finds less free, and
+//   made again by one that finds room for it twice.
 // - Memory is bounded by RocksdbOptions, whatever the size of the data.
 #pragma once
 
@@ -28,7 +29,6 @@ class Env;
 
 namespace homeport {
 
-inline constexpr uint64_t kBallastBytes = 8 << 20;
 // The ballast's name in the data directory.
 inline constexpr char kBallastName[] = "BALLAST";
 
@@ -40,11 +40,17 @@ struct RocksdbOptions {
   // Cached blocks, indexes and filters.
   size_t cache_bytes = 64 << 20;
   // Writes not yet in sorted files, of all tables together.
-  size_t write_buffer_bytes = 64 << 20;
+  size_t write_buffer_bytes = 32 << 20;
   int open_files_max = 512;
   // The operating system as RocksDB sees it; null: the real one. Not owned; outlives the engine.
   rocksdb::Env* env = nullptr;
 };
+
+// The most that opening a store of these options may need to write.
+inline uint64_t BallastBytes(const RocksdbOptions& options) {
+  constexpr uint64_t kManifestAndOptions = 4 << 20;
+  return options.write_buffer_bytes + kManifestAndOptions;
+}
 
 // Errors name the path:
 //   FAILED_PRECONDITION  in use by another process (or another engine of this one); not a
