@@ -12,8 +12,19 @@
 #   include directory of its own in the build tree with nothing but a link to its folder.
 # - A library may depend on its own rank and those before it; `gateway` and `storage` never on each
 #   other. This fails at configure time.
-# - Ranks of the core may not use external libraries that do I/O, nor include threads and clocks of
-#   the system: tests/layers/check_layers.py reads the includes, and is part of the build.
+# - Ranks of the core may not use external libraries that do I/O. This fails at configure time.
+# - What a compiler cannot refuse, because it is in /usr/include or in a folder below a declared one,
+#   tests/layers/check_layers.py refuses: it reads every include, and runs in every full build.
+# - A library links by itself: `<target>_links` is a program of nothing but the whole library and what
+#   it declared. A symbol from elsewhere is undefined there.
+# - A *_test.cc that no homeport_test lists stops the configure step.
+#
+# tests/layers shows for each of these that it fails.
+
+set(HOMEPORT_CHECK_LAYERS "${CMAKE_CURRENT_LIST_DIR}/../../tests/layers/check_layers.py")
+# Debian's own: whatever else is called python3 on a machine may lack what its packages bring.
+find_program(HOMEPORT_PYTHON python3 PATHS /usr/bin NO_DEFAULT_PATH REQUIRED)
+option(HOMEPORT_LINK_CHECK "Links every library by itself, to find undeclared dependencies" ON)
 
 set(HOMEPORT_RANKS proto common model replication dispatch adapter server client main)
 # Ranks that are core: what decides, without I/O.
@@ -22,11 +33,32 @@ set(HOMEPORT_CORE_RANKS proto common model replication dispatch)
 set(HOMEPORT_CORE_EXTERNALS protobuf absl xxhash json zstd)
 
 set_property(GLOBAL PROPERTY HOMEPORT_LIBRARIES "")
-set_property(GLOBAL PROPERTY HOMEPORT_CORE_FOLDERS "")
+set_property(GLOBAL PROPERTY HOMEPORT_TEST_SOURCES "")
+# Lines for check_layers.py: kind|name|folder|rank|core or edge|dependencies|externals|sources,
+# with commas inside a column.
+set_property(GLOBAL PROPERTY HOMEPORT_UNITS "")
 
 function(homeport_target_name folder out)
   string(REPLACE "/" "_" name "homeport_${folder}")
   set(${out} "${name}" PARENT_SCOPE)
+endfunction()
+
+# Where a program of no code of its own comes from, for the link checks.
+set(HOMEPORT_EMPTY_MAIN "${CMAKE_BINARY_DIR}/generated/empty_main.cc")
+file(CONFIGURE OUTPUT "${HOMEPORT_EMPTY_MAIN}" CONTENT "int main() { return 0; }\n" @ONLY)
+
+# Notes a target for check_layers.py. `sources` are absolute paths.
+function(homeport_unit kind name folder rank deps externals sources)
+  if(rank IN_LIST HOMEPORT_CORE_RANKS)
+    set(core core)
+  else()
+    set(core edge)
+  endif()
+  foreach(column IN ITEMS deps externals sources)
+    list(JOIN ${column} "," ${column})
+  endforeach()
+  set_property(GLOBAL APPEND_STRING PROPERTY HOMEPORT_UNITS
+               "${kind}|${name}|${folder}|${rank}|${core}|${deps}|${externals}|${sources}\n")
 endfunction()
 
 # Makes `folder`'s headers visible to those that link `target`.
@@ -75,9 +107,16 @@ function(homeport_library folder)
                             "put what needs it into an adapter")
       endif()
     endforeach()
-    set_property(GLOBAL APPEND PROPERTY HOMEPORT_CORE_FOLDERS "${folder}")
   endif()
   homeport_link(${target} ${scope} "${ARG_DEPS}" "${ARG_EXTERNAL}")
+  homeport_unit(library ${target} "${folder}" "${ARG_RANK}" "${ARG_DEPS}" "${ARG_EXTERNAL}"
+                "${ARG_SOURCES}")
+  if(ARG_SOURCES AND HOMEPORT_LINK_CHECK)
+    add_executable(${target}_links "${HOMEPORT_EMPTY_MAIN}")
+    target_link_libraries(${target}_links PRIVATE "$<LINK_LIBRARY:WHOLE_ARCHIVE,${target}>")
+    # Nobody runs or debugs it, and there is one for every library.
+    target_link_options(${target}_links PRIVATE -Wl,--strip-debug)
+  endif()
   set_property(GLOBAL APPEND PROPERTY HOMEPORT_LIBRARIES "${folder}")
   set_property(GLOBAL PROPERTY "HOMEPORT_RANK_${folder}" "${ARG_RANK}")
   set_property(GLOBAL PROPERTY "HOMEPORT_DEPS_${folder}" "${ARG_DEPS}")
@@ -91,6 +130,7 @@ function(homeport_program name folder)
   target_compile_options(${name} PRIVATE ${HOMEPORT_WARNINGS})
   homeport_include_tree(${name} "${folder}" PRIVATE)
   homeport_link(${name} PRIVATE "${ARG_DEPS}" "${ARG_EXTERNAL}")
+  homeport_unit(program ${name} "${folder}" main "${ARG_DEPS}" "${ARG_EXTERNAL}" "${ARG_SOURCES}")
 endfunction()
 
 function(homeport_test name)
@@ -98,6 +138,14 @@ function(homeport_test name)
   add_executable(${name} ${ARG_SOURCES})
   target_compile_options(${name} PRIVATE ${HOMEPORT_WARNINGS})
   list(APPEND ARG_EXTERNAL gtest)
+  file(RELATIVE_PATH folder "${CMAKE_SOURCE_DIR}" "${CMAKE_CURRENT_SOURCE_DIR}")
+  homeport_include_tree(${name} "${folder}" PRIVATE)
+  foreach(source IN LISTS ARG_SOURCES)
+    cmake_path(ABSOLUTE_PATH source BASE_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}" NORMALIZE)
+    list(APPEND sources "${source}")
+  endforeach()
+  set_property(GLOBAL APPEND PROPERTY HOMEPORT_TEST_SOURCES "${sources}")
+  homeport_unit(test ${name} "${folder}" main "${ARG_DEPS}" "${ARG_EXTERNAL}" "${sources}")
   homeport_link(${name} PRIVATE "${ARG_DEPS}" "${ARG_EXTERNAL}")
   target_link_libraries(${name} PRIVATE GTest::gmock_main)
   add_test(NAME ${name} COMMAND ${name})
@@ -134,4 +182,22 @@ function(homeport_check_layers)
       endif()
     endforeach()
   endforeach()
+
+  # A test that is in the tree and not in the build looks like one that passes.
+  get_property(registered GLOBAL PROPERTY HOMEPORT_TEST_SOURCES)
+  file(GLOB_RECURSE tests CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/tests/*_test.cc")
+  foreach(test IN LISTS tests)
+    if(NOT test IN_LIST registered)
+      file(RELATIVE_PATH test "${CMAKE_SOURCE_DIR}" "${test}")
+      message(WARNING "layers: ${test} is in no homeport_test, so it would never run")
+    endif()
+  endforeach()
+
+  get_property(units GLOBAL PROPERTY HOMEPORT_UNITS)
+  file(CONFIGURE OUTPUT "${CMAKE_BINARY_DIR}/layers.txt" CONTENT "${units}" @ONLY)
+  # Runs in every full build: what it reads is all sources, and it takes a fraction of a second.
+  add_custom_target(homeport_check_includes ALL
+    COMMAND "${HOMEPORT_PYTHON}" -B "${HOMEPORT_CHECK_LAYERS}"
+            --source "${CMAKE_SOURCE_DIR}" --units "${CMAKE_BINARY_DIR}/layers.txt"
+    COMMENT "Checking the includes of every source" VERBATIM)
 endfunction()
