@@ -24,8 +24,8 @@ class GeoDatabase {
 // Locates clients: the operator's ranges first (longest prefix), then private and reserved ranges
 // (this gateway's region), then the databases in order, then nothing (default region).
 //
-// Immutable and thread-safe; a reload builds another one and swaps the pointer, and the databases of
-// the old one are closed by its last reader.
+// Immutable and thread-safe; a reload builds another one and swaps the pointer, and the databases
+// of the old one are closed by its last reader.
 class GeoLocator {
  public:
   // `self_region` is the gateway's own. Databases may be empty.
