@@ -16,8 +16,8 @@ class EngineBed {
   virtual ~EngineBed() = default;
   // Opens the engine on the same disk each time; the one before must be destroyed.
   virtual absl::StatusOr<std::unique_ptr<KvEngine>> Open() = 0;
-  // The disk loses all that is not synced. The engine must be closed.
-  virtual void PowerCut() = 0;
+  // The power goes while `engine` is open: the disk loses all that is not synced by now.
+  virtual void PowerCut(std::unique_ptr<KvEngine> engine) = 0;
   // The next write fails as a failing sync does.
   virtual void FailNextSync() = 0;
   // Leaves no room for another write, and makes room again.

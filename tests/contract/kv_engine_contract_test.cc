@@ -234,8 +234,7 @@ TEST_P(KvEngineContractTest, ReopeningKeepsEverything) {
 
 TEST_P(KvEngineContractTest, SyncedWritesSurviveAPowerCut) {
   for (int i = 0; i < 50; ++i) Put(absl::StrCat("key", 100 + i), "synced");
-  engine_.reset();
-  bed_->PowerCut();
+  bed_->PowerCut(std::move(engine_));
   Open();
   EXPECT_EQ(All().size(), 50u);
 }
@@ -243,8 +242,7 @@ TEST_P(KvEngineContractTest, SyncedWritesSurviveAPowerCut) {
 TEST_P(KvEngineContractTest, ASyncedWriteSyncsTheBufferedOnesBeforeIt) {
   Put("a", "1", Durability::kBuffered);
   Put("b", "2", Durability::kSynced);
-  engine_.reset();
-  bed_->PowerCut();
+  bed_->PowerCut(std::move(engine_));
   Open();
   EXPECT_THAT(All(), ElementsAre(Pair("a", "1"), Pair("b", "2")));
 }
@@ -252,8 +250,7 @@ TEST_P(KvEngineContractTest, ASyncedWriteSyncsTheBufferedOnesBeforeIt) {
 TEST_P(KvEngineContractTest, AnEmptySyncedWriteSyncsTheBufferedOnesBeforeIt) {
   Put("a", "1", Durability::kBuffered);
   ASSERT_TRUE(engine_->Write(WriteBatch(), Durability::kSynced).ok());
-  engine_.reset();
-  bed_->PowerCut();
+  bed_->PowerCut(std::move(engine_));
   Open();
   EXPECT_THAT(All(), ElementsAre(Pair("a", "1")));
 }
@@ -265,8 +262,7 @@ TEST_P(KvEngineContractTest, APowerCutLosesBufferedWritesOnlyFromTheEnd) {
   overwrite.DeleteRange(kItems, "s", "t");
   overwrite.Put(kItems, "s0", "overwritten");
   ASSERT_TRUE(engine_->Write(overwrite, Durability::kBuffered).ok());
-  engine_.reset();
-  bed_->PowerCut();
+  bed_->PowerCut(std::move(engine_));
   Open();
   int buffered = 0;
   while (buffered < 10 && Get(absl::StrCat("t", buffered))) ++buffered;
@@ -298,8 +294,7 @@ TEST_P(KvEngineContractTest, ReopeningRecoversFromAFailedSync) {
   Reopen();
   EXPECT_THAT(Get("a"), Optional(std::string("1")));
   Put("c", "3");
-  engine_.reset();
-  bed_->PowerCut();
+  bed_->PowerCut(std::move(engine_));
   Open();
   EXPECT_THAT(Get("a"), Optional(std::string("1")));
   EXPECT_THAT(Get("c"), Optional(std::string("3")));
@@ -391,8 +386,7 @@ TEST_P(KvEngineContractTest, RandomHistoriesMatchAModel) {
     if (below(200) == 0) {
       ASSERT_TRUE(engine_->Write(WriteBatch(), Durability::kSynced).ok());
       seen.clear();
-      engine_.reset();
-      bed_->PowerCut();
+      bed_->PowerCut(std::move(engine_));
       Open();
       ASSERT_EQ(All(), pairs(model)) << "step " << step;
     }

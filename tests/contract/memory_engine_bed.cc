@@ -8,7 +8,10 @@ namespace {
 class MemoryEngineBed final : public EngineBed {
  public:
   absl::StatusOr<std::unique_ptr<KvEngine>> Open() override { return MemoryEngine::Open(disk_); }
-  void PowerCut() override { disk_->CrashLosingUnsynced(); }
+  void PowerCut(std::unique_ptr<KvEngine> engine) override {
+    engine.reset();
+    disk_->CrashLosingUnsynced();
+  }
   void FailNextSync() override {
     disk_->FailNextWrite(absl::StatusCode::kUnavailable, MemoryDisk::Fate::kKept);
   }

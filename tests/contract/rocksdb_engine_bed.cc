@@ -22,7 +22,11 @@ class RocksdbEngineBed final : public EngineBed {
   ~RocksdbEngineBed() override { std::filesystem::remove_all(root_); }
 
   absl::StatusOr<std::unique_ptr<KvEngine>> Open() override { return OpenAt(root_ + "/data"); }
-  void PowerCut() override { files_->DropUnsynced(); }
+  void PowerCut(std::unique_ptr<KvEngine> engine) override {
+    files_->CutPower();
+    engine.reset();
+    files_->DropUnsynced();
+  }
   void FailNextSync() override { files_->FailNextLogSync(); }
   void FillDisk() override { files_->SetFull(true); }
   void FreeDisk() override { files_->SetFull(false); }

@@ -21,8 +21,11 @@ class FaultFileSystem final : public rocksdb::FileSystemWrapper {
  public:
   explicit FaultFileSystem(const std::shared_ptr<rocksdb::FileSystem>& target);
 
-  // Cuts every file back to what was synced, and removes those whose directory never was. No file
-  // may be open for writing.
+  // The moment of the cut: from here on nothing is changed or synced, everything fails. Call it
+  // while the database is open, because closing in good order syncs.
+  void CutPower();
+  // Once no file is open for writing: cuts every file back to what was synced, removes those whose
+  // directory never was, and gives power again.
   void DropUnsynced();
   // The next sync of a write-ahead log fails, without syncing.
   void FailNextLogSync();
@@ -60,6 +63,7 @@ class FaultFileSystem final : public rocksdb::FileSystemWrapper {
     bool in_directory = false;  // its directory was synced after it was made
   };
 
+  rocksdb::IOStatus BeforeChange();
   rocksdb::IOStatus BeforeAppend();
   rocksdb::IOStatus BeforeSync(const std::string& name);
   void OnWritten(const std::string& name, uint64_t size);
@@ -69,6 +73,7 @@ class FaultFileSystem final : public rocksdb::FileSystemWrapper {
   absl::Mutex mutex_;
   std::map<std::string, Tracked> files_ ABSL_GUARDED_BY(mutex_);
   bool fail_log_sync_ ABSL_GUARDED_BY(mutex_) = false;
+  bool cut_ ABSL_GUARDED_BY(mutex_) = false;
   bool full_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
