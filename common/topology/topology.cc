@@ -37,7 +37,11 @@ absl::Status ProblemsToStatus(const std::vector<TopologyProblem>& problems) {
                    {{"field", problems[0].path}});
 }
 
-std::string Fingerprint(const internal::v1::Topology& proto) {
+std::string Fingerprint(internal::v1::Topology proto) {
+  for (auto& database : *proto.mutable_geo()->mutable_databases()) {
+    const size_t slash = database.path().rfind('/');
+    if (slash != std::string::npos) database.set_path(database.path().substr(slash + 1));
+  }
   std::string bytes;
   {
     google::protobuf::io::StringOutputStream stream(&bytes);

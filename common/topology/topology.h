@@ -68,7 +68,8 @@ class Topology {
   // With every default filled in.
   const internal::v1::Topology& proto() const { return proto_; }
   const std::string& cluster() const { return proto_.cluster(); }
-  // Hex of XXH3-64 over the deterministic serialization of proto().
+  // Hex of XXH3-64 over the deterministic serialization of proto(), with databases by their files'
+  // names only: where a region keeps its file is no difference between regions.
   const std::string& fingerprint() const { return fingerprint_; }
   const std::vector<RegionInfo>& regions() const { return regions_; }
   // In name order.

@@ -110,6 +110,19 @@ TEST(TopologyTest, TheFingerprintNamesTheContent) {
   EXPECT_NE((*Topology::Create(proto))->fingerprint(), Sound()->fingerprint());
 }
 
+TEST(TopologyTest, WhereARegionKeepsItsDatabaseIsNoDifference) {
+  internal::v1::Topology proto = SoundTopology();
+  EXPECT_EQ((*Topology::Create(proto))->fingerprint(), Sound()->fingerprint());
+  auto* database = proto.mutable_geo()->add_databases();
+  database->set_path("/opt/homeport/country.mmdb");
+  const std::string there = (*Topology::Create(proto))->fingerprint();
+  database->set_path("country.mmdb");
+  EXPECT_EQ((*Topology::Create(proto))->fingerprint(), there);
+  EXPECT_EQ((*Topology::Create(proto))->proto().geo().databases(0).path(), "country.mmdb");
+  database->set_path("city.mmdb");
+  EXPECT_NE((*Topology::Create(proto))->fingerprint(), there);
+}
+
 TEST(TopologyTest, RoundTripsAreSymmetricAndEstimatedWhereTheFileIsSilent) {
   const auto topology = Sound();
   EXPECT_EQ(topology->RoundTrip(0, 1), absl::Milliseconds(93));
