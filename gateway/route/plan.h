@@ -1,6 +1,7 @@
 // The plan of a request: which replicas to try, in which order, and why. Pure.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -25,39 +26,57 @@ struct Target {
   friend auto operator<=>(const Target&, const Target&) = default;
 };
 
+// Ejected: failed, and not to be asked yet. Probing: its time out is over, and single requests may
+// find out whether it is back. Unknown: not heard of yet; routed as healthy.
 enum class HealthState : uint8_t { kUnknown, kHealthy, kEjected, kProbing };
 
 // What a gateway knows of a replica at a moment.
 struct TargetHealth {
   HealthState state = HealthState::kUnknown;
-  absl::Duration round_trip;         // measured, or the topology's
+  absl::Duration round_trip;  // measured, or the topology's
   bool round_trip_measured = false;
-  std::string reason;                // why it is not healthy
+  std::string reason;  // why it is not healthy
 };
 
 // The health of every replica at a moment. Immutable, shared.
 struct HealthSnapshot {
-  // By region, by replica, as in the topology.
+  // By region, by replica, as in the topology. A replica that is missing here is kUnknown, with the
+  // topology's round trip.
   std::vector<std::vector<TargetHealth>> targets;
+
+  // Null if the replica is missing. Valid as long as the snapshot.
+  const TargetHealth* Find(Target target) const {
+    if (static_cast<size_t>(target.region) >= targets.size()) return nullptr;
+    const std::vector<TargetHealth>& region = targets[target.region];
+    return static_cast<size_t>(target.replica) < region.size() ? &region[target.replica] : nullptr;
+  }
 };
 
 // What the plan may depend on, of a request.
 struct RequestFacts {
-  const NamespaceInfo* name_space = nullptr;  // of the topology that is planned with
+  const NamespaceInfo* name_space = nullptr;  // of the topology that is planned with; required
   v1::Operation operation = v1::OPERATION_READ;
   v1::RegionChoice region_choice = v1::REGION_CHOICE_UNSPECIFIED;
   bool local_only = false;
-  const Place* place = nullptr;  // the client's
+  const Place* place = nullptr;  // the client's; null: nothing is known of it
 };
 
 // A replica to try.
 struct Attempt {
   Target target;
-  v1::RouteReason reason;
+  // The plan's reason in the preferred region, FAILOVER elsewhere.
+  v1::RouteReason reason = v1::ROUTE_REASON_UNSPECIFIED;
+  // When the plan was made.
+  HealthState health = HealthState::kUnknown;
+  // From 0: the position that it would have if all were healthy. A probing replica that would come
+  // before the one that is next is worth a probe.
+  uint16_t rank = 0;
 };
 
+// Where a request goes. Healthy replicas come first, then probing ones, then ejected ones, which
+// are never left out: when nothing is healthy they are still tried.
 struct Plan {
-  // In order. Never empty when Route returns OK.
+  // In order, each replica once. Never empty in a plan that was made.
   absl::InlinedVector<Attempt, 8> attempts;
   // The region that would be first if all were healthy.
   int preferred_region = 0;
