@@ -1,14 +1,22 @@
 // Which replicas are fit to be asked, by success and latency. No I/O: time comes with each call.
 //
 // Outlier detection after Envoy's: failures in a row eject a replica for a time that doubles with
-// each ejection; then single probes are let through (half open) until one succeeds. Latency: a replica
-// whose recent latency is far above its own past is ejected the same way. At least one replica of
-// the topology always stays in.
+// each ejection; then single probes are let through (half open) until one succeeds. Latency: a
+// replica whose recent latency is far above its own past is ejected the same way. At least one
+// replica of the topology always stays in.
+//
+// What the replica's own traffic can not tell, pings do: one that was ejected because it could not
+// be reached comes back with the first ping that is answered, so that it need not wait for a
+// request to dare it. One that was reached and failed must answer a request.
 #pragma once
 
+#include <atomic>
+#include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "common/time/clock.h"
@@ -18,37 +26,56 @@ namespace homeport {
 
 struct HealthOptions {
   int ejection_failures = 5;
+  // The first time out. Doubles with every ejection, up to this factor; a replica that then stays
+  // in for the longest time out starts over.
   absl::Duration ejection_time = absl::Seconds(1);
   int ejection_time_factor_max = 10;
   // A replica is slow when the mean of its recent latencies is above this factor times its long-run
-  // mean, and above `slow_floor`.
+  // mean, and above `slow_floor`. Judged from `slow_samples_min` latencies on.
   double slow_factor = 5;
   absl::Duration slow_floor = absl::Milliseconds(50);
+  int slow_samples_min = 100;
+  // A probe that nobody reported the end of gives up its turn after this time.
+  absl::Duration probe_turn = absl::Seconds(1);
 };
 
 // Thread-safe. Snapshots are rebuilt on change, and shared.
 class HealthTracker {
  public:
-  enum class Outcome { kSuccess, kFailure };
+  enum class Outcome {
+    kSuccess,      // answered, and the latency is the replica's
+    kAlive,        // answered, but the latency is not the replica's alone (a write, a token)
+    kFailure,      // was asked and failed
+    kTimeout,      // no answer in time; a failure only if the time was fair
+    kUnreachable,  // not sent: no connection, or the replica is draining
+    kBroken,       // it says itself that it can not go on (its disk failed); ejected at once
+  };
 
   HealthTracker(std::shared_ptr<const Topology> topology, GatewayFacts gateway,
                 HealthOptions options);
   ~HealthTracker();
 
-  // A call to `target` ended. Application errors (INVALID_ARGUMENT and the like) are successes.
+  // A call to `target` that took `latency` ended. Application errors (INVALID_ARGUMENT and the
+  // like) are answers. A call that began before the replica's last ejection changes nothing.
   void OnOutcome(Target target, Outcome outcome, absl::Duration latency, SteadyTime now);
   // A ping was answered.
   void OnRoundTrip(Target target, absl::Duration round_trip, SteadyTime now);
-  // The connection to `target` was lost, or a ping was not answered in time.
+  // The connection to `target` was lost, or a ping was not answered in time. Ejects at once.
   void OnConnectionLost(Target target, std::string reason, SteadyTime now);
-  // The state at `now`: ejections whose time is over become kProbing.
+  // The state at `now`: ejections whose time is over become kProbing. The same object until
+  // something changes.
   std::shared_ptr<const HealthSnapshot> Snapshot(SteadyTime now);
-  // True if a request may be sent to a kProbing target now; takes the probe's turn.
-  bool TakeProbe(Target target, SteadyTime now);
+  // True if a request may be sent to a kProbing target now; takes the probe's turn. A write, which
+  // can not always go on elsewhere, gets one only when no read took it for `ejection_time`.
+  bool TakeProbe(Target target, SteadyTime now, v1::Operation operation = v1::OPERATION_READ);
+
+  // The replica's name, for messages.
+  const ReplicaName& NameOf(Target target) const;
 
  private:
   struct State;
-  std::unique_ptr<State> state_;
+  const std::shared_ptr<const Topology> topology_;
+  const std::unique_ptr<State> state_;
 };
 
 }  // namespace homeport
