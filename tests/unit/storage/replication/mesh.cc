@@ -1,0 +1,269 @@
+#include "tests/unit/storage/replication/mesh.h"
+
+#include "absl/strings/str_cat.h"
+#include "common/base/check.h"
+#include "homeport/internal/v1/stored.pb.h"
+#include "storage/replication/block_codec.h"
+#include "storage/replication/record_reader.h"
+
+namespace homeport {
+namespace {
+
+std::shared_ptr<const Topology> MakeTopology(int size) {
+  internal::v1::Topology proto;
+  proto.set_cluster("mesh");
+  for (int i = 0; i < size; ++i) {
+    internal::v1::Region* region = proto.add_regions();
+    region->set_name(absl::StrCat("r", i));
+    region->set_country("DE");
+    region->set_latitude(i);
+    region->set_longitude(i);
+    region->add_gateways(absl::StrCat("127.0.0.1:", 1000 + i));
+    internal::v1::Replica* replica = region->add_replicas();
+    replica->set_name("a");
+    replica->set_address(absl::StrCat("127.0.0.1:", 2000 + i));
+  }
+  proto.add_namespaces()->set_name("all");
+  internal::v1::Namespace* some = proto.add_namespaces();
+  some->set_name("some");
+  some->add_regions("r0");
+  some->add_regions("r1");
+  auto topology = Topology::Create(proto);
+  HP_CHECK(topology.ok());
+  return *topology;
+}
+
+}  // namespace
+
+Mesh::Mesh(int size) : topology_(MakeTopology(size)), nodes_(size) {
+  for (int from = 0; from < size; ++from) {
+    for (int to = 0; to < size; ++to) {
+      if (from != to) links_[{from, to}] = std::make_unique<Link>();
+    }
+  }
+  for (int i = 0; i < size; ++i) Start(i);
+}
+
+void Mesh::Start(int at) {
+  Node& node = nodes_[at];
+  auto engine = MemoryEngine::Open(node.disk);
+  HP_CHECK(engine.ok());
+  node.engine = std::move(*engine);
+  ReplicaCore::Options options;
+  options.cluster = "mesh";
+  options.replica = NameOf(at);
+  // Scrambled, so that the order of origins is not the order of starts.
+  const Origin origin(++origins_ * 0x9e3779b97f4a7c15ull);
+  auto core = ReplicaCore::Open(options, node.engine.get(), origin, Now(at));
+  HP_CHECK(core.ok());
+  node.core = std::move(*core);
+  node.core->SetPolicy(HoldingPolicy(topology_, at));
+}
+
+void Mesh::Crash(int at, bool power) {
+  for (int other = 0; other < size(); ++other) {
+    if (other == at) continue;
+    Cut(at, other);
+    Cut(other, at);
+  }
+  Node& node = nodes_[at];
+  node.core.reset();
+  node.engine.reset();
+  if (power) node.disk->CrashLosingUnsynced();
+}
+
+void Mesh::WipeDisk(int at) {
+  HP_CHECK(!running(at));
+  nodes_[at].disk = std::make_shared<MemoryDisk>();
+}
+
+absl::StatusOr<WriteName> Mesh::Put(int at, const std::string& name_space, const std::string& id,
+                                    const std::string& value, SessionToken* token,
+                                    const std::string& request_id) {
+  v1::MutateRequest mutation;
+  mutation.set_namespace_(name_space);
+  mutation.set_id(id);
+  mutation.add_changes()->set_put(value);
+  mutation.mutable_options()->set_request_id(request_id);
+  SessionToken none;
+  auto name = core(at).StageWrite({&mutation, token == nullptr ? &none : token}, Now(at));
+  if (!name.ok()) return name;
+  if (auto status = core(at).Commit(Now(at)); !status.ok()) return status;
+  if (token != nullptr) token->Advance(name->version.origin, name->sequence);
+  return name;
+}
+
+absl::StatusOr<WriteName> Mesh::Delete(int at, const std::string& name_space,
+                                       const std::string& id) {
+  v1::MutateRequest mutation;
+  mutation.set_namespace_(name_space);
+  mutation.set_id(id);
+  mutation.add_changes()->set_delete_(true);
+  SessionToken none;
+  auto name = core(at).StageWrite({&mutation, &none}, Now(at));
+  if (!name.ok()) return name;
+  if (auto status = core(at).Commit(Now(at)); !status.ok()) return status;
+  return name;
+}
+
+std::optional<std::string> Mesh::Get(int at, const std::string& name_space, const std::string& id,
+                                     SessionToken* token) {
+  v1::GetRequest request;
+  request.set_namespace_(name_space);
+  request.set_id(id);
+  v1::GetResponse response;
+  SessionToken seen;
+  HP_CHECK(ReadItem(nodes_[at].engine.get(), request, seen, response).ok());
+  if (token != nullptr) token->Merge(seen);
+  if (!response.has_item()) return std::nullopt;
+  return response.item().value();
+}
+
+void Mesh::Connect(int from, int to) {
+  Link& link = *links_.at({from, to});
+  if (!running(from) || !running(to)) return;
+  Cut(from, to);
+  link.up = true;
+  link.sender = std::make_unique<LinkSender>(LinkSender::Options{"mesh", NameOf(from), 2000, 10},
+                                             nodes_[from].engine.get());
+  if (link.receiver == nullptr) {
+    link.receiver = std::make_unique<LinkReceiver>(
+        LinkReceiver::Options{"mesh", NameOf(to), NameOf(from), 4000});
+  }
+  link.requests.push_back(
+      link.receiver->OnConnected(topology_->fingerprint(), *core(to).view(), Now(to).wall));
+}
+
+void Mesh::Cut(int from, int to) {
+  Link& link = *links_.at({from, to});
+  if (link.up) link.receiver->OnDisconnected(absl::UnavailableError("cut"));
+  link.up = false;
+  link.sender.reset();
+  link.requests.clear();
+  link.responses.clear();
+}
+
+void Mesh::ConnectAll() {
+  for (auto& [ends, link] : links_) {
+    if (!link->up) Connect(ends.first, ends.second);
+  }
+}
+
+bool Mesh::Step(int from, int to, bool heartbeat) {
+  Link& link = *links_.at({from, to});
+  if (!link.up) return false;
+  bool moved = false;
+  if (auto request = link.receiver->NextRequest(*core(to).view())) {
+    link.requests.push_back(std::move(*request));
+  }
+  if (!link.requests.empty()) {
+    const internal::v1::PullRequest request = std::move(link.requests.front());
+    link.requests.pop_front();
+    moved = true;
+    const ReplicaView& view = *core(from).view();
+    if (request.has_hello()) {
+      HP_CHECK(!link.sender->OnHello(request.hello(), topology_, view).has_value());
+      internal::v1::PullResponse hello;
+      *hello.mutable_hello() =
+          MakeHello("mesh", NameOf(from), topology_->fingerprint(), view, Now(from).wall);
+      link.responses.push_back(std::move(hello));
+    }
+    link.sender->OnRequest(request, view);
+  }
+  auto next = link.sender->Next(*core(from).view());
+  HP_CHECK(next.ok());
+  if (next->has_value()) link.responses.push_back(std::move(**next));
+  if (heartbeat && !core(from).HasStaged()) {
+    link.responses.push_back(link.sender->MakeHeartbeat(
+        *core(from).view(), core(from).MakeWatermark(Now(from)), Now(from).wall));
+  }
+  if (!link.responses.empty()) {
+    const internal::v1::PullResponse response = std::move(link.responses.front());
+    link.responses.pop_front();
+    moved = moved || !response.has_heartbeat() || response.has_batch();
+    if (!Take(to, response, link).ok()) Cut(from, to);
+  }
+  return moved;
+}
+
+absl::Status Mesh::Take(int to, const internal::v1::PullResponse& response, Link& link) {
+  if (auto status = link.receiver->OnResponse(response, now_); !status.ok()) return status;
+  ReplicaCore& core = *nodes_[to].core;
+  for (const auto* reports : {&response.hello().origins(), &response.heartbeat().origins()}) {
+    for (const internal::v1::OriginReport& report : *reports) {
+      if (!report.replica().empty()) {
+        core.ObserveReplica(Origin(report.origin()), ReplicaName(report.replica()));
+      }
+    }
+  }
+  uint64_t entries = 0;
+  if (response.has_batch()) {
+    auto block = UnpackBlock(response.batch());
+    if (!block.ok()) return block.status();
+    for (const std::string& entry : block->entries()) {
+      if (auto status = core.StageEntry(entry); !status.ok()) return status;
+      ++entries;
+    }
+  }
+  for (const internal::v1::Skip& skip : response.skips()) {
+    if (auto status = core.StageSkip(skip); !status.ok()) return status;
+  }
+  for (const internal::v1::Watermark& mark : response.heartbeat().watermarks()) {
+    core.ObserveWatermark(Origin(mark.origin()), Sequence(mark.sequence()),
+                          HybridTime(mark.timestamp()));
+  }
+  if (auto status = core.Commit(Now(to)); !status.ok()) return status;
+  link.receiver->OnCommitted(response.batch().block().size(), entries, now_);
+  return absl::OkStatus();
+}
+
+bool Mesh::Settle(bool relays) {
+  quiet_from_round_ = 0;
+  for (int round = 0; round < 20000; ++round) {
+    bool moved = false;
+    const bool heartbeat = round % 8 == 0;
+    for (auto& [ends, link] : links_) {
+      moved = Step(ends.first, ends.second, heartbeat) || moved;
+    }
+    for (int i = 0; i < size(); ++i) {
+      if (!running(i)) continue;
+      if (heartbeat && relays) PlanAllRelays(i);
+      if (core(i).HasStaged()) {
+        HP_CHECK(core(i).Commit(Now(i)).ok());
+      }
+    }
+    // A heartbeat may bring a relay about, so two quiet rounds of them end it.
+    if (moved) {
+      quiet_from_round_ = round;
+    } else if (round - quiet_from_round_ > 40) {
+      return true;
+    }
+  }
+  return false;
+}
+
+void Mesh::PlanAllRelays(int at) {
+  std::vector<RelayCandidate> candidates;
+  std::vector<LinkReceiver*> receivers;
+  for (int from = 0; from < size(); ++from) {
+    if (from == at) continue;
+    Link& link = *links_.at({from, at});
+    if (link.receiver == nullptr) continue;
+    candidates.push_back(
+        {NameOf(from), link.receiver->established(), !link.up, link.receiver.get()});
+    receivers.push_back(link.receiver.get());
+  }
+  auto plan = PlanRelays(*core(at).view(), NameOf(at), candidates);
+  for (size_t i = 0; i < receivers.size(); ++i) receivers[i]->WantRelay(std::move(plan[i]));
+}
+
+std::map<std::string, std::string> Mesh::Items(int at) {
+  std::map<std::string, std::string> items;
+  std::unique_ptr<KvIterator> it = nodes_[at].engine->Iterate(Table::kItems);
+  for (it->Seek({}); it->Valid(); it->Next()) {
+    items[std::string(it->key())] = std::string(it->value());
+  }
+  return items;
+}
+
+}  // namespace homeport

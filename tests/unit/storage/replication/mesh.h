@@ -1,0 +1,98 @@
+// Replica cores in one process, linked by queues that a test delivers, cuts and loses by hand.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "common/session/session_token.h"
+#include "common/topology/topology.h"
+#include "storage/engine/memory/memory_disk.h"
+#include "storage/engine/memory/memory_engine.h"
+#include "storage/replication/link_receiver.h"
+#include "storage/replication/link_sender.h"
+#include "storage/replication/relay_planner.h"
+#include "storage/replication/replica_core.h"
+
+namespace homeport {
+
+// Replica i is "r<i>/a" in region "r<i>". Time stands still until a test moves it; each replica's
+// wall clock can be off. Not thread-safe.
+class Mesh {
+ public:
+  // Every region holds "all"; "some" is held by regions 0 and 1 only.
+  explicit Mesh(int size);
+
+  int size() const { return static_cast<int>(nodes_.size()); }
+  // Opens the replica on its disk with a new origin.
+  void Start(int at);
+  // The process dies; with `power`, so does what was not synced.
+  void Crash(int at, bool power = false);
+  // The disk is replaced by an empty one. The replica must be down.
+  void WipeDisk(int at);
+  bool running(int at) const { return nodes_[at].core != nullptr; }
+  ReplicaCore& core(int at) { return *nodes_[at].core; }
+  KvEngine& engine(int at) { return *nodes_[at].engine; }
+
+  // Writes and commits. `token` (may be null) is waited for by nobody: it must be applied.
+  absl::StatusOr<WriteName> Put(int at, const std::string& name_space, const std::string& id,
+                                const std::string& value, SessionToken* token = nullptr,
+                                const std::string& request_id = "");
+  absl::StatusOr<WriteName> Delete(int at, const std::string& name_space, const std::string& id);
+  // The value of item "" of a record; nullopt if there is none.
+  std::optional<std::string> Get(int at, const std::string& name_space, const std::string& id,
+                                 SessionToken* token = nullptr);
+
+  // Connects `to`'s link from `from`, dropping what the last stream had under way.
+  void Connect(int from, int to);
+  void Cut(int from, int to);
+  bool connected(int from, int to) const { return links_.at({from, to})->up; }
+  void ConnectAll();
+  // Lets the sender say what it has to say, then delivers at most one message each way. True if
+  // anything moved.
+  bool Step(int from, int to, bool heartbeat);
+  // Steps all links and commits until nothing moves. False if that takes too long. Without `relays`
+  // only an origin's own replica sends its entries.
+  bool Settle(bool relays = true);
+  // Asks relays of whoever can send what a down link does not bring.
+  void PlanAllRelays(int at);
+  // Everything stored under items, for comparing replicas.
+  std::map<std::string, std::string> Items(int at);
+  void Advance(absl::Duration by) { now_ += by; }
+  void SkewWall(int at, absl::Duration by) { nodes_[at].skew = by; }
+  Moment Now(int at) const {
+    return {absl::FromUnixSeconds(1'700'000'000) + now_ + nodes_[at].skew, now_};
+  }
+  static ReplicaName NameOf(int at) { return ReplicaName("r" + std::to_string(at) + "/a"); }
+
+ private:
+  struct Node {
+    std::shared_ptr<MemoryDisk> disk = std::make_shared<MemoryDisk>();
+    std::unique_ptr<KvEngine> engine;
+    std::unique_ptr<ReplicaCore> core;
+    absl::Duration skew;
+  };
+  struct Link {
+    bool up = false;
+    std::unique_ptr<LinkSender> sender;
+    std::unique_ptr<LinkReceiver> receiver;
+    std::deque<internal::v1::PullRequest> requests;
+    std::deque<internal::v1::PullResponse> responses;
+  };
+
+  absl::Status Take(int to, const internal::v1::PullResponse& response, Link& link);
+
+  std::shared_ptr<const Topology> topology_;
+  std::vector<Node> nodes_;
+  std::map<std::pair<int, int>, std::unique_ptr<Link>> links_;
+  absl::Duration now_ = absl::Hours(1);
+  uint64_t origins_ = 0;
+  int quiet_from_round_ = 0;
+};
+
+}  // namespace homeport
