@@ -30,12 +30,12 @@ class TreeBuilder final : public YAML::EventHandler {
   void OnDocumentEnd() override {}
 
   void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
-    Close(Open(YamlNode::Kind::kNull, mark, "", anchor), anchor);
+    Close(Open(YamlNode::Kind::kNull, mark, ""), anchor);
   }
 
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
                 const std::string& value) override {
-    const auto node = Open(YamlNode::Kind::kScalar, mark, tag, anchor);
+    const auto node = Open(YamlNode::Kind::kScalar, mark, tag);
     if (node != nullptr) {
       node->text = value;
       node->quoted = tag == kQuotedTag || tag == kTextTag;
@@ -91,7 +91,7 @@ class TreeBuilder final : public YAML::EventHandler {
 
   // A new node, or null when the document is refused.
   std::shared_ptr<YamlNode> Open(YamlNode::Kind kind, const YAML::Mark& mark,
-                                 const std::string& tag, YAML::anchor_t) {
+                                 const std::string& tag) {
     if (!tag.empty() && tag != kPlainTag && tag != kQuotedTag && tag != kTextTag) {
       Refuse(LineOf(mark), absl::StrCat("tags such as \"", tag, "\" have no meaning here"));
     }
@@ -117,7 +117,7 @@ class TreeBuilder final : public YAML::EventHandler {
     if (open_.size() >= kYamlDepthMax) {
       Refuse(LineOf(mark), absl::StrCat("the file nests deeper than ", kYamlDepthMax, " levels"));
     }
-    auto node = Open(kind, mark, tag, anchor);
+    auto node = Open(kind, mark, tag);
     if (node != nullptr) open_.push_back({std::move(node), anchor, nullptr});
   }
 
