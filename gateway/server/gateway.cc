@@ -1,0 +1,205 @@
+#include "gateway/server/gateway.h"
+
+#include "absl/strings/str_cat.h"
+#include "common/base/check.h"
+#include "common/status/error.h"
+#include "gateway/server/route_words.h"
+
+namespace homeport {
+namespace {
+
+using internal::v1::StoreRequest;
+using internal::v1::StoreResponse;
+
+// What planning needs of a request, whatever its kind.
+struct RequestOutline {
+  absl::string_view name_space;
+  v1::Operation operation;
+  v1::RegionChoice region_choice;
+  bool local_only;
+};
+
+template <typename Request>
+RequestOutline OutlineAs(const Request& request, v1::Operation operation) {
+  return {request.namespace_(), operation, request.options().region_choice(),
+          request.options().local_only()};
+}
+
+RequestOutline OutlineOf(const StoreRequest& request) {
+  switch (request.operation_case()) {
+    case StoreRequest::kGet:
+      return OutlineAs(request.get(), v1::OPERATION_READ);
+    case StoreRequest::kBatchGet:
+      return OutlineAs(request.batch_get(), v1::OPERATION_READ);
+    case StoreRequest::kMutate:
+      return OutlineAs(request.mutate(), v1::OPERATION_WRITE);
+    case StoreRequest::kListItems:
+      return OutlineAs(request.list_items(), v1::OPERATION_READ);
+    default:
+      return OutlineAs(request.list_records(), v1::OPERATION_READ);
+  }
+}
+
+// The options of a read; null for a write.
+v1::ReadOptions* MutableReadOptions(StoreRequest* request) {
+  switch (request->operation_case()) {
+    case StoreRequest::kGet:
+      return request->mutable_get()->mutable_options();
+    case StoreRequest::kBatchGet:
+      return request->mutable_batch_get()->mutable_options();
+    case StoreRequest::kListItems:
+      return request->mutable_list_items()->mutable_options();
+    case StoreRequest::kListRecords:
+      return request->mutable_list_records()->mutable_options();
+    default:
+      return nullptr;
+  }
+}
+
+// A replica takes a level that is not stated as SESSION, so another default of the namespace is
+// written into the request: the answer then does not depend on which topology the replica has.
+void ApplyDefaultLevel(const NamespaceInfo& name_space, StoreRequest* request) {
+  if (name_space.default_consistency == v1::CONSISTENCY_LEVEL_SESSION) return;
+  v1::ReadOptions* options = MutableReadOptions(request);
+  if (options != nullptr && options->consistency() == v1::CONSISTENCY_LEVEL_UNSPECIFIED) {
+    options->set_consistency(name_space.default_consistency);
+  }
+}
+
+v1::Provenance* MutableProvenance(StoreResponse* response) {
+  switch (response->result_case()) {
+    case StoreResponse::kGet:
+      return response->mutable_get()->mutable_provenance();
+    case StoreResponse::kBatchGet:
+      return response->mutable_batch_get()->mutable_provenance();
+    case StoreResponse::kMutate:
+      return response->mutable_mutate()->mutable_provenance();
+    case StoreResponse::kListItems:
+      return response->mutable_list_items()->mutable_provenance();
+    case StoreResponse::kListRecords:
+      return response->mutable_list_records()->mutable_provenance();
+    case StoreResponse::RESULT_NOT_SET:
+      break;
+  }
+  return nullptr;
+}
+
+absl::Duration DefaultDeadline(const Topology& topology) {
+  const auto& deadline = topology.proto().gateway().default_deadline();
+  return absl::Seconds(deadline.seconds()) + absl::Nanoseconds(deadline.nanos());
+}
+
+}  // namespace
+
+Gateway::Gateway(const Clock* clock, std::shared_ptr<const GatewayState> state)
+    : clock_(clock), state_(std::move(state)) {
+  absl::MutexLock lock(&mutex_);
+  HP_CHECK(state_ != nullptr);
+}
+
+void Gateway::SetState(std::shared_ptr<const GatewayState> state) {
+  HP_CHECK(state != nullptr);
+  std::shared_ptr<const GatewayState> dropped;  // destroyed outside the lock
+  absl::MutexLock lock(&mutex_);
+  replaced_.push_back(std::move(state_));
+  state_ = std::move(state);
+  if (replaced_.size() > kStatesKept) {
+    dropped = std::move(replaced_.front());
+    replaced_.pop_front();
+  }
+}
+
+std::shared_ptr<const GatewayState> Gateway::state() const {
+  absl::MutexLock lock(&mutex_);
+  return state_;
+}
+
+IpAddress Gateway::ClientAddress(const GatewayState& state, const Caller& caller) {
+  const absl::StatusOr<IpAddress> peer = ParseGrpcPeer(caller.peer);
+  if (!peer.ok()) return IpAddress();
+  // Headers are copied only when they count.
+  if (!state.addresses->Trusts(*peer)) return *peer;
+  HeaderList headers;
+  caller.headers(headers);
+  return state.addresses->Resolve(*peer, headers);
+}
+
+void Gateway::Execute(const Caller& caller, GatewayCall* call) {
+  if (absl::Status status = ValidateRequest(*call->request, call->form); !status.ok()) {
+    return Finish(call, std::move(status));
+  }
+  call->state = state();
+  const GatewayState& state = *call->state;
+  const Topology& topology = state.router->topology();
+
+  const RequestOutline outline = OutlineOf(*call->request);
+  const NamespaceInfo* name_space = topology.FindNamespace(outline.name_space);
+  if (name_space == nullptr) {
+    return Finish(call, MakeError(absl::StatusCode::kNotFound, reason::kNamespaceUnknown,
+                                  absl::StrCat("namespace \"", outline.name_space,
+                                               "\" is not in the topology"),
+                                  {{"namespace", std::string(outline.name_space)}}));
+  }
+  ApplyDefaultLevel(*name_space, call->request);
+
+  call->client = ClientAddress(state, caller);
+  call->place = state.locator->Locate(call->client);
+
+  const SteadyTime now = clock_->SteadyNow();
+  RequestFacts facts;
+  facts.name_space = name_space;
+  facts.operation = outline.operation;
+  facts.region_choice = outline.region_choice;
+  facts.local_only = outline.local_only;
+  facts.place = &call->place;
+  absl::StatusOr<Plan> plan = state.router->MakePlan(facts, *state.health->Snapshot(now));
+  if (!plan.ok()) return Finish(call, plan.status());
+  call->preferred_region = plan->preferred_region;
+
+  if (call->context.deadline == absl::InfiniteDuration()) {
+    call->context.deadline = now + DefaultDeadline(topology);
+  }
+  state.dispatcher->Dispatch(*std::move(plan), call->context, *call->request, call->response,
+                             [this, call](absl::Status status, const DispatchResult& result) {
+                               call->result = result;
+                               if (status.ok()) Annotate(call);
+                               Finish(call, std::move(status));
+                             });
+}
+
+void Gateway::Annotate(GatewayCall* call) {
+  const DispatchResult& result = call->result;
+  v1::Provenance* provenance = MutableProvenance(call->response);
+  if (provenance == nullptr) {
+    HP_BUG("a store answered without a result");
+    return;
+  }
+  const Router& router = *call->state->router;
+  const Topology& topology = router.topology();
+  const int self = router.gateway().self_region;
+  provenance->set_reason(result.reason);
+  provenance->set_detail(RouteInWords(topology, call->place, call->preferred_region, result));
+  provenance->set_gateway_region(topology.regions()[self].name.value());
+  provenance->set_attempts(result.attempts);
+
+  // Where this region is the nearest of those that hold the namespace, any other gateway would only
+  // forward the request to here.
+  const bool nearest_is_here =
+      call->preferred_region == self &&
+      (result.reason == v1::ROUTE_REASON_NEAREST || result.reason == v1::ROUTE_REASON_RULE);
+  if (nearest_is_here) return;
+  const auto [nearest, why] = router.PreferredRegion(call->place);
+  if (nearest == self || (why != v1::ROUTE_REASON_NEAREST && why != v1::ROUTE_REASON_RULE)) {
+    return;
+  }
+  const std::vector<std::string>& gateways = topology.regions()[nearest].gateways;
+  if (!gateways.empty()) provenance->set_nearest_gateway(gateways.front());
+}
+
+void Gateway::Finish(GatewayCall* call, absl::Status status) {
+  // `call` may be gone, or in use again, as soon as `done` has run.
+  absl::AnyInvocable<void(absl::Status)> done = std::move(call->done);
+  done(std::move(status));
+}
+
+}  // namespace homeport
