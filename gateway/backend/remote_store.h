@@ -12,8 +12,8 @@
 namespace homeport {
 
 struct RemoteStoreOptions {
-  std::string address;       // host:port of the replica's internal port
-  std::string replica;       // its name, for errors
+  std::string address;  // host:port of the replica's internal port
+  std::string replica;  // its name, for errors
   absl::Duration ping_interval = absl::Milliseconds(500);
   // A ping that takes longer than this closes the stream.
   absl::Duration ping_timeout = absl::Seconds(2);
@@ -24,16 +24,16 @@ struct RemoteStoreOptions {
   size_t in_flight_bytes_max = 256 * 1024 * 1024;
 };
 
-// Connects in the background and again after every loss. While there is no stream a call fails at once
-// with REGION_UNREACHABLE; when the stream ends, calls that were sent fail with OUTCOME_UNKNOWN. Deadlines and
-// cancellation are passed on. Thread-safe. Destroying it ends the stream and waits for callbacks.
+// Connects in the background and again after every loss. While there is no stream a call fails at
+// once with REGION_UNREACHABLE; when the stream ends, calls that were sent fail with
+// OUTCOME_UNKNOWN. Deadlines and cancellation are passed on. Thread-safe. Destroying it ends the
+// stream and waits for callbacks.
 class RemoteStore : public RecordStore {
  public:
   // `on_round_trip` gets every measured round trip, `on_lost` the reason of every loss; any thread.
-  static std::shared_ptr<RemoteStore> Create(
-      const Clock* clock, RemoteStoreOptions options,
-      absl::AnyInvocable<void(absl::Duration)> on_round_trip,
-      absl::AnyInvocable<void(std::string)> on_lost);
+  static std::shared_ptr<RemoteStore> Create(const Clock* clock, RemoteStoreOptions options,
+                                             absl::AnyInvocable<void(absl::Duration)> on_round_trip,
+                                             absl::AnyInvocable<void(std::string)> on_lost);
   // True while a stream is up.
   virtual bool connected() const = 0;
 };
