@@ -26,6 +26,9 @@ set(HOMEPORT_CHECK_LAYERS "${CMAKE_CURRENT_LIST_DIR}/../../tests/layers/check_la
 find_program(HOMEPORT_PYTHON python3 PATHS /usr/bin NO_DEFAULT_PATH REQUIRED)
 option(HOMEPORT_LINK_CHECK "Links every library by itself, to find undeclared dependencies" ON)
 
+set(HOMEPORT_UNREGISTERED_TEST FATAL_ERROR CACHE STRING
+    "What a *_test.cc in no homeport_test is: FATAL_ERROR, or WARNING while tests are being written")
+
 set(HOMEPORT_RANKS proto common model replication dispatch adapter server client main)
 # Ranks that are core: what decides, without I/O.
 set(HOMEPORT_CORE_RANKS proto common model replication dispatch)
@@ -122,12 +125,13 @@ function(homeport_library folder)
   set_property(GLOBAL PROPERTY "HOMEPORT_DEPS_${folder}" "${ARG_DEPS}")
 endfunction()
 
-# An executable that is shipped or that tests run.
+# An executable that is shipped or that tests run; it is in bin/ of the build folder.
 function(homeport_program name folder)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPS;EXTERNAL" ${ARGN})
   list(TRANSFORM ARG_SOURCES PREPEND "${CMAKE_SOURCE_DIR}/${folder}/")
   add_executable(${name} ${ARG_SOURCES})
   target_compile_options(${name} PRIVATE ${HOMEPORT_WARNINGS})
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/bin")
   homeport_include_tree(${name} "${folder}" PRIVATE)
   homeport_link(${name} PRIVATE "${ARG_DEPS}" "${ARG_EXTERNAL}")
   homeport_unit(program ${name} "${folder}" main "${ARG_DEPS}" "${ARG_EXTERNAL}" "${ARG_SOURCES}")
@@ -189,7 +193,7 @@ function(homeport_check_layers)
   foreach(test IN LISTS tests)
     if(NOT test IN_LIST registered)
       file(RELATIVE_PATH test "${CMAKE_SOURCE_DIR}" "${test}")
-      message(WARNING "layers: ${test} is in no homeport_test, so it would never run")
+      message(${HOMEPORT_UNREGISTERED_TEST} "layers: ${test} is in no homeport_test, so it would never run")
     endif()
   endforeach()
 

@@ -33,6 +33,7 @@ EXTERNALS = (
     ("gmock/", "gtest"),
     ("absl/", "absl"),
     ("google/protobuf/", "protobuf"),
+    ("CLI/", "cli11"),
     ("benchmark/", "benchmark"),
     ("libpq", "libpq"),
 )
