@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -30,17 +31,72 @@ absl::Status Refused(const std::string& path, const absl::Status& status) {
 
 }  // namespace
 
-// The library's view of the copy, and the records decoded in advance.
+// The library's view of the copy, and what is looked up in advance.
 struct MmdbDatabase::Handle {
+  // IPv4 look-ups start this many bits down: most of the time of a search that starts at the root
+  // goes into these levels, which have only 2^16 ends.
+  static constexpr int kV4HeadBits = 16;
+
   explicit Handle(absl::Span<const uint8_t> data) : data_section(data) {}
   ~Handle() {
     if (open) MMDB_close(&mmdb);
+  }
+
+  // A record of the checked tree.
+  uint64_t Record(uint64_t node, bool right) const {
+    MMDB_search_node_s records;
+    HP_CHECK(MMDB_read_node(&mmdb, static_cast<uint32_t>(node), &records) == MMDB_SUCCESS);
+    return right ? records.right_record : records.left_record;
+  }
+
+  void FillV4Heads() {
+    v4_heads.resize(size_t{1} << kV4HeadBits);
+    uint64_t root = 0;
+    if (mmdb.metadata.ip_version == 6) {
+      for (int bit = 0; bit < 96 && root < mmdb.metadata.node_count; ++bit) {
+        root = Record(root, false);
+      }
+    }
+    FillV4Heads(root, 0, 0);
+  }
+  void FillV4Heads(uint64_t node, int depth, size_t prefix) {
+    if (depth < kV4HeadBits && node < mmdb.metadata.node_count) {
+      FillV4Heads(Record(node, false), depth + 1, prefix << 1);
+      FillV4Heads(Record(node, true), depth + 1, prefix << 1 | 1);
+      return;
+    }
+    const int below = kV4HeadBits - depth;
+    std::fill_n(v4_heads.begin() + static_cast<ptrdiff_t>(prefix << below), size_t{1} << below,
+                static_cast<uint32_t>(node));
+  }
+
+  // The offset of an address' record in the data section.
+  std::optional<uint32_t> FindV4(uint32_t number) const {
+    const uint64_t nodes = mmdb.metadata.node_count;
+    uint64_t node = v4_heads[number >> (32 - kV4HeadBits)];
+    for (int bit = 31 - kV4HeadBits; bit >= 0 && node < nodes; --bit) {
+      node = Record(node, number >> bit & 1);
+    }
+    if (node <= nodes) return std::nullopt;
+    return static_cast<uint32_t>(node - nodes - kMmdbSeparatorBytes);
+  }
+  std::optional<uint32_t> FindV6(const IpAddress& address) const {
+    struct sockaddr_in6 socket_address = {};
+    socket_address.sin6_family = AF_INET6;
+    std::memcpy(&socket_address.sin6_addr, address.bytes().data(), 16);
+    int error = MMDB_SUCCESS;
+    const MMDB_lookup_result_s result = MMDB_lookup_sockaddr(
+        &mmdb, reinterpret_cast<const struct sockaddr*>(&socket_address), &error);
+    // The only error that is left after the check is an IPv6 address in a file of IPv4.
+    if (error != MMDB_SUCCESS || !result.found_entry) return std::nullopt;
+    return result.entry.offset;
   }
 
   MMDB_s mmdb;
   bool open = false;
   MmdbDecoder data_section;
   absl::flat_hash_map<uint32_t, Place> prepared;  // by offset in the data section
+  std::vector<uint32_t> v4_heads;                 // records of the tree by an address' first bits
 };
 
 MmdbDatabase::MmdbDatabase(SealedFile file) : file_(std::move(file)) {}
@@ -89,6 +145,7 @@ absl::StatusOr<std::shared_ptr<const MmdbDatabase>> MmdbDatabase::Open(const std
       handle->mmdb.metadata.ip_version != metadata->ip_version) {
     return Refused(path, absl::DataLossError("metadata: read in two ways"));
   }
+  handle->FillV4Heads();
   database->handle_ = std::move(handle);
   database->info_ = std::make_shared<const GeoDatabaseInfo>(
       GeoDatabaseInfo{path, metadata->database_type, credit,
@@ -97,31 +154,17 @@ absl::StatusOr<std::shared_ptr<const MmdbDatabase>> MmdbDatabase::Open(const std
 }
 
 bool MmdbDatabase::Lookup(const IpAddress& address, Place& place) const {
-  MMDB_lookup_result_s result;
-  int error = MMDB_SUCCESS;
-  if (address.is_v4()) {
-    struct sockaddr_in socket_address = {};
-    socket_address.sin_family = AF_INET;
-    std::memcpy(&socket_address.sin_addr, address.bytes().data() + 12, 4);
-    result = MMDB_lookup_sockaddr(
-        &handle_->mmdb, reinterpret_cast<const struct sockaddr*>(&socket_address), &error);
-  } else {
-    struct sockaddr_in6 socket_address = {};
-    socket_address.sin6_family = AF_INET6;
-    std::memcpy(&socket_address.sin6_addr, address.bytes().data(), 16);
-    result = MMDB_lookup_sockaddr(
-        &handle_->mmdb, reinterpret_cast<const struct sockaddr*>(&socket_address), &error);
-  }
-  // The only error that is left after the check is an IPv6 address in a file of IPv4.
-  if (error != MMDB_SUCCESS || !result.found_entry) return false;
-  const auto prepared = handle_->prepared.find(result.entry.offset);
+  const std::optional<uint32_t> offset =
+      address.is_v4() ? handle_->FindV4(address.v4_number()) : handle_->FindV6(address);
+  if (!offset) return false;
+  const auto prepared = handle_->prepared.find(*offset);
   if (prepared != handle_->prepared.end()) {
     if (!KnowsAnything(prepared->second)) return false;
     AddKnown(prepared->second, place);
     return true;
   }
   Place known;
-  if (!DecodePlace(handle_->data_section, result.entry.offset, known).ok()) {
+  if (!DecodePlace(handle_->data_section, *offset, known).ok()) {
     HP_BUG("a record that was checked can not be decoded");
     return false;
   }

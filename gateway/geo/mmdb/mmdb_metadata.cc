@@ -9,11 +9,10 @@
 namespace homeport {
 namespace {
 
-// The format's own numbers: what stands before the metadata and how far from the end at most, the
-// zeros between tree and data, and the version.
+// The format's own numbers: what stands before the metadata, how far from the end that is at most,
+// and the version.
 constexpr absl::string_view kMarker = "\xab\xcd\xefMaxMind.com";
 constexpr size_t kMetadataBytesMax = 128 * 1024;
-constexpr size_t kSeparatorBytes = 16;
 constexpr uint64_t kMajorVersion = 2;
 // 9999-12-31T23:59:59Z, the last second that a protobuf timestamp can hold.
 constexpr uint64_t kEpochMax = 253402300799;
@@ -87,7 +86,7 @@ absl::StatusOr<MmdbMetadata> ReadMmdbMetadata(absl::Span<const uint8_t> file) {
   absl::Status status;
   MmdbMetadata metadata;
   reader.Take("binary_format_major_version", kMajorVersion, kMajorVersion, status);
-  metadata.node_count = reader.Take("node_count", 1, UINT32_MAX - kSeparatorBytes, status);
+  metadata.node_count = reader.Take("node_count", 1, UINT32_MAX - kMmdbSeparatorBytes, status);
   metadata.record_bits = reader.Take("record_size", 24, 32, status);
   metadata.ip_version = reader.Take("ip_version", 4, 6, status);
   metadata.build_epoch = reader.Take("build_epoch", 0, kEpochMax, status);
@@ -99,13 +98,13 @@ absl::StatusOr<MmdbMetadata> ReadMmdbMetadata(absl::Span<const uint8_t> file) {
   if (!reader.type) return Damaged("database_type is missing");
   metadata.database_type = *reader.type;
   metadata.tree_bytes = static_cast<size_t>(metadata.node_count * metadata.record_bits / 4);
-  metadata.data_start = metadata.tree_bytes + kSeparatorBytes;
+  metadata.data_start = metadata.tree_bytes + kMmdbSeparatorBytes;
   metadata.data_end = marker;
   if (metadata.data_start >= metadata.data_end) {
     return absl::DataLossError(absl::StrCat("cut off: a search tree of ", metadata.node_count,
                                             " nodes leaves no room for data"));
   }
-  const auto separator = file.subspan(metadata.tree_bytes, kSeparatorBytes);
+  const auto separator = file.subspan(metadata.tree_bytes, kMmdbSeparatorBytes);
   if (std::any_of(separator.begin(), separator.end(), [](uint8_t byte) { return byte != 0; })) {
     return absl::DataLossError("no zeros between search tree and data");
   }

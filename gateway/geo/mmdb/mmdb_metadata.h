@@ -23,6 +23,8 @@ struct MmdbMetadata {
 };
 
 inline constexpr size_t kTypeBytesMax = 256;
+// The zeros between search tree and data.
+inline constexpr size_t kMmdbSeparatorBytes = 16;
 
 // Reads the metadata of a whole file. DATA_LOSS: there is none, it is damaged, it names what does
 // not exist, or the tree and data sections do not fit into the file.

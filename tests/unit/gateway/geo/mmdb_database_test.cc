@@ -83,6 +83,30 @@ TEST_F(MmdbDatabaseTest, AnIpv4AddressInAFileOfIpv6AloneIsUnknown) {
   EXPECT_EQ(Find(writer, "8.8.8.8"), std::nullopt);
 }
 
+TEST_F(MmdbDatabaseTest, RangesOfEveryLengthEndWhereTheySay) {
+  for (int ip_version : {4, 6}) {
+    MmdbWriter writer(ip_version, 28);
+    for (int length = 1; length <= 32; ++length) {
+      // 128.0.0.0/1, 64.0.0.0/2 and so on; a network's number is its prefix length.
+      writer.Insert(
+          IpAddress::V4(1u << (32 - length)).ToString() + "/" + std::to_string(length),
+          MmdbMap({{"autonomous_system_number", MmdbUint32(static_cast<uint32_t>(length))}}));
+    }
+    const auto database = Open(writer);
+    ASSERT_TRUE(database.ok()) << database.status();
+    for (uint32_t length = 1; length <= 32; ++length) {
+      const uint32_t first = 1u << (32 - length);
+      for (uint32_t number : {first, first + (first - 1)}) {
+        Place place;
+        ASSERT_TRUE((*database)->Lookup(IpAddress::V4(number), place)) << length;
+        EXPECT_EQ(place.asn, length);
+      }
+    }
+    Place place;
+    EXPECT_FALSE((*database)->Lookup(IpAddress::V4(0), place));
+  }
+}
+
 TEST_F(MmdbDatabaseTest, NestedRecordsAreReadWhole) {
   MmdbWriter writer(6, 28);
   writer.Insert("8.8.8.0/24", NestedCity("US", "NA", "CA", "Oakland", 37.8044, -122.2712));
