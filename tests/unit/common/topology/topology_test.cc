@@ -8,7 +8,7 @@
 #include "gmock/gmock.h"
 #include "google/protobuf/descriptor.h"
 #include "gtest/gtest.h"
-#include "test_topology.h"
+#include "tests/unit/common/topology/test_topology.h"
 
 namespace homeport {
 namespace {

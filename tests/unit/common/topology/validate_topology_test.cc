@@ -8,7 +8,7 @@
 #include "common/topology/topology.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "test_topology.h"
+#include "tests/unit/common/topology/test_topology.h"
 
 namespace homeport {
 namespace {

@@ -13,7 +13,7 @@
 #include "common/status/error.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "temporary_folder.h"
+#include "tests/unit/common/topology/yaml/temporary_folder.h"
 
 namespace homeport {
 namespace {

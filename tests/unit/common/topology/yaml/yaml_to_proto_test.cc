@@ -195,9 +195,8 @@ TEST(YamlToProtoTest, AliasesThatBlowUpAreCutShort) {
   for (int i = 0; i < 10'000; ++i) absl::StrAppend(&text, "g,");
   text += "]\n";
   for (int i = 0; i < 500; ++i) text += "  - gateways: *a\n";
-  EXPECT_THAT(
-      Convert(text).problems,
-      ElementsAre(StartsWith("2 : the file has more than 400000 values once its aliases")));
+  EXPECT_THAT(Convert(text).problems,
+              ElementsAre(StartsWith("2 : the file has more than 400000 values once its aliases")));
 }
 
 TEST(YamlToProtoTest, ADocumentThatIsNoMapIsRefused) {
