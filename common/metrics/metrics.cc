@@ -9,6 +9,7 @@
 #include <functional>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
@@ -75,8 +76,7 @@ class HttpMetricsServer final : public MetricsServer {
     server_.set_write_timeout(kTransferSeconds);
     server_.set_payload_max_length(kRequestBodyBytesMax);
     server_.Get("/metrics", [this](const httplib::Request&, httplib::Response& response) {
-      response.set_content(prometheus::TextSerializer().Serialize(registry_->Collect()),
-                           kTextFormat);
+      response.set_content(prometheus::TextSerializer().Serialize(Collect()), kTextFormat);
     });
     server_.Get("/healthz", [](const httplib::Request&, httplib::Response& response) {
       response.set_content("ok\n", "text/plain");
@@ -115,7 +115,31 @@ class HttpMetricsServer final : public MetricsServer {
 
   int port() const override { return port_; }
 
+  void Add(std::weak_ptr<prometheus::Collectable> source) override {
+    absl::MutexLock lock(&sources_mutex_);
+    sources_.push_back(std::move(source));
+  }
+
  private:
+  std::vector<prometheus::MetricFamily> Collect() {
+    std::vector<prometheus::MetricFamily> families = registry_->Collect();
+    std::vector<std::weak_ptr<prometheus::Collectable>> sources;
+    {
+      absl::MutexLock lock(&sources_mutex_);
+      sources = sources_;
+    }
+    for (const auto& weak : sources) {
+      const std::shared_ptr<prometheus::Collectable> source = weak.lock();
+      if (source == nullptr) continue;
+      for (prometheus::MetricFamily& family : source->Collect()) {
+        families.push_back(std::move(family));
+      }
+    }
+    return families;
+  }
+
+  absl::Mutex sources_mutex_;
+  std::vector<std::weak_ptr<prometheus::Collectable>> sources_ ABSL_GUARDED_BY(sources_mutex_);
   const std::shared_ptr<prometheus::Registry> registry_;
   httplib::Server server_;
   std::thread thread_;

@@ -1,0 +1,134 @@
+#include "client/node/storage_metrics.h"
+
+#include <string>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/strip.h"
+#include "prometheus/metric_family.h"
+
+namespace homeport {
+namespace {
+
+using prometheus::ClientMetric;
+using prometheus::MetricFamily;
+using prometheus::MetricType;
+
+using Labels = std::vector<std::pair<std::string, std::string>>;
+
+class Families {
+ public:
+  void Begin(std::string name, std::string help, MetricType type) {
+    families_.push_back({std::move(name), std::move(help), type, {}});
+  }
+  void Add(double value, const Labels& labels = {}) {
+    ClientMetric metric;
+    for (const auto& [name, text] : labels) metric.label.push_back({name, text});
+    if (families_.back().type == MetricType::Counter) {
+      metric.counter.value = value;
+    } else {
+      metric.gauge.value = value;
+    }
+    families_.back().metric.push_back(std::move(metric));
+  }
+  void Counter(std::string name, std::string help, uint64_t value) {
+    Begin(std::move(name), std::move(help), MetricType::Counter);
+    Add(static_cast<double>(value));
+  }
+  void Gauge(std::string name, std::string help, double value) {
+    Begin(std::move(name), std::move(help), MetricType::Gauge);
+    Add(value);
+  }
+  std::vector<MetricFamily> Take() { return std::move(families_); }
+
+ private:
+  std::vector<MetricFamily> families_;
+};
+
+double Seconds(const google::protobuf::Duration& duration) {
+  return static_cast<double>(duration.seconds()) + duration.nanos() * 1e-9;
+}
+
+std::string StateName(v1::LinkState state) {
+  return absl::AsciiStrToLower(absl::StripPrefix(v1::LinkState_Name(state), "LINK_STATE_"));
+}
+
+void AddCore(const ReplicaStats& stats, Families& out) {
+  const CoreCounters& core = stats.core;
+  out.Counter("homeport_replica_writes_total", "Writes that clients made here.", core.writes);
+  out.Counter("homeport_replica_writes_repeated_total",
+              "Writes answered from a request id that was done before.", core.writes_repeated);
+  out.Counter("homeport_replica_entries_received_total", "Entries received from peers.",
+              core.entries_received);
+  out.Counter("homeport_replica_entries_duplicate_total",
+              "Entries received from peers that were already here.", core.entries_duplicate);
+  out.Counter("homeport_replica_entries_applied_total", "Entries of peers applied.",
+              core.entries_applied);
+  out.Counter("homeport_replica_registers_kept_total",
+              "Changes of peers that a later version here had overtaken.", core.registers_kept);
+  out.Counter("homeport_replica_clock_refusals_total",
+              "Times that an origin was found too far ahead and paused.", core.clock_refusals);
+  out.Counter("homeport_replica_clock_jumps_ignored_total",
+              "Jumps of this machine's wall clock that were not followed.",
+              stats.clock_jumps_ignored);
+  out.Counter("homeport_replica_commits_total", "Batches written, each with one sync.",
+              stats.commits);
+  out.Counter("homeport_replica_commit_bytes_total", "Bytes of keys and values in those batches.",
+              stats.commit_bytes);
+  out.Gauge("homeport_replica_writes_queued", "Writes waiting for a commit.",
+            static_cast<double>(stats.writes_queued));
+  out.Gauge("homeport_replica_waiting", "Requests waiting for their session token.",
+            static_cast<double>(stats.waiting));
+  out.Gauge("homeport_replica_origins_blocked", "Origins whose next entry can not be applied yet.",
+            static_cast<double>(stats.blocked.size()));
+}
+
+}  // namespace
+
+std::vector<MetricFamily> StorageMetrics::Collect() const {
+  Families out;
+  AddCore(replica_->Stats(), out);
+  out.Gauge("homeport_replica_writes_refused", "1 while the replica refuses writes.",
+            replica_->WriteState().ok() ? 0 : 1);
+  const std::vector<v1::LinkStatus> links = links_->Status();
+  out.Begin("homeport_link_state", "1 for the state that the link from the peer is in.",
+            MetricType::Gauge);
+  for (const v1::LinkStatus& link : links) {
+    for (int state = v1::LINK_STATE_CONNECTING; state <= v1::LINK_STATE_FENCED; ++state) {
+      out.Add(link.state() == state ? 1 : 0,
+              {{"peer", link.peer()}, {"state", StateName(static_cast<v1::LinkState>(state))}});
+    }
+  }
+  out.Begin("homeport_link_lag_seconds", "Age of the newest data of the peer.", MetricType::Gauge);
+  for (const v1::LinkStatus& link : links) {
+    if (link.has_lag()) out.Add(Seconds(link.lag()), {{"peer", link.peer()}});
+  }
+  out.Begin("homeport_link_lag_entries", "Entries that the peer has and this replica has not.",
+            MetricType::Gauge);
+  for (const v1::LinkStatus& link : links) {
+    out.Add(static_cast<double>(link.lag_entries()), {{"peer", link.peer()}});
+  }
+  out.Begin("homeport_link_received_bytes_total", "Bytes of batches received, compressed.",
+            MetricType::Counter);
+  for (const v1::LinkStatus& link : links) {
+    out.Add(static_cast<double>(link.bytes_received()), {{"peer", link.peer()}});
+  }
+  out.Begin("homeport_link_connects_total", "Times that the link was established.",
+            MetricType::Counter);
+  for (const v1::LinkStatus& link : links) {
+    out.Add(static_cast<double>(link.connects()), {{"peer", link.peer()}});
+  }
+  out.Begin("homeport_link_clock_offset_seconds",
+            "The peer's wall clock less this one's, the way here included.", MetricType::Gauge);
+  for (const auto& [peer, offset] : links_->ClockOffsets()) {
+    out.Add(absl::ToDoubleSeconds(offset), {{"peer", peer}});
+  }
+  out.Begin("homeport_peer_received", "What a peer has durably of this start's entries.",
+            MetricType::Gauge);
+  for (const PullingPeer& peer : service_->Peers()) {
+    out.Add(static_cast<double>(peer.received), {{"peer", peer.name.value()}});
+  }
+  return out.Take();
+}
+
+}  // namespace homeport

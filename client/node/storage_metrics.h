@@ -1,0 +1,28 @@
+// What a replica and its links count, for Prometheus.
+#pragma once
+
+#include <vector>
+
+#include "prometheus/collectable.h"
+#include "storage/link/link_manager.h"
+#include "storage/link/replication_service.h"
+#include "storage/replica/replica.h"
+
+namespace homeport {
+
+// Reads the numbers when they are asked for. What it is given must outlive it.
+class StorageMetrics final : public prometheus::Collectable {
+ public:
+  StorageMetrics(const Replica* replica, const LinkManager* links,
+                 const ReplicationService* service)
+      : replica_(replica), links_(links), service_(service) {}
+
+  std::vector<prometheus::MetricFamily> Collect() const override;
+
+ private:
+  const Replica* replica_;
+  const LinkManager* links_;
+  const ReplicationService* service_;
+};
+
+}  // namespace homeport
