@@ -119,7 +119,7 @@ absl::Status CheckChange(MutationForm form, int index, const v1::Change& change)
 
 absl::Status CheckKeysDiffer(const v1::MutateRequest& request) {
   const auto& changes = request.changes();
-  const auto duplicate = [&changes](int index) {
+  const auto duplicate = [](int index) {
     return FieldError(ChangeField(MutationForm::kMutate, index, "key"),
                       "occurs twice in the mutation");
   };
