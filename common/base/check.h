@@ -8,11 +8,11 @@
 
 // Stops the process, also in production, when `condition` is false: for states that our own code
 // can not reach. What the world may do (network, disk, client, config) is an absl::Status instead.
-#define HP_CHECK(condition)                                              \
-  do {                                                                   \
-    if (!(condition)) [[unlikely]] {                                     \
-      ::homeport::CheckFailed(#condition, __FILE__, __LINE__);           \
-    }                                                                    \
+#define HP_CHECK(condition)                                    \
+  do {                                                         \
+    if (!(condition)) [[unlikely]] {                           \
+      ::homeport::CheckFailed(#condition, __FILE__, __LINE__); \
+    }                                                          \
   } while (false)
 
 // For what surely can not happen, but could be survived: counts, logs once a place, and stops in

@@ -18,11 +18,8 @@ class NamedType {
   explicit NamedType(T value) : value_(std::move(value)) {}
 
   const T& value() const { return value_; }
-  bool empty() const
-    requires requires(const T& t) { t.empty(); }
-  {
-    return value_.empty();
-  }
+  bool empty() const requires requires(const T& t) { t.empty(); }
+  { return value_.empty(); }
 
   friend bool operator==(const NamedType& a, const NamedType& b) = default;
   friend auto operator<=>(const NamedType& a, const NamedType& b) = default;

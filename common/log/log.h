@@ -3,8 +3,8 @@
 //   Log(LogLevel::kInfo, "link up", {{"peer", peer.value()}, {"entries", count}});
 //   {"time":"2026-01-02T03:04:05.678Z","level":"info","event":"link up","peer":"eu/a","entries":12}
 //
-// Never a stored value, a session token, or a whole client address (IpAddress::ToTruncatedString()).
-// Log at the edges; what decides returns what happened.
+// Never a stored value, a session token, or a whole client address
+// (IpAddress::ToTruncatedString()). Log at the edges; what decides returns what happened.
 #pragma once
 
 #include <cstdint>
@@ -22,15 +22,15 @@ enum class LogLevel { kDebug, kInfo, kWarning, kError };
 // A field's value: text, number or truth.
 class LogValue {
  public:
-  LogValue(absl::string_view v) : value_(std::string(v)) {}  // NOLINT: implicit for brace lists
-  LogValue(const std::string& v) : value_(v) {}              // NOLINT
-  LogValue(const char* v) : value_(std::string(v)) {}        // NOLINT
-  LogValue(bool v) : value_(v) {}                            // NOLINT
-  LogValue(double v) : value_(v) {}                          // NOLINT
-  LogValue(int v) : value_(static_cast<int64_t>(v)) {}       // NOLINT
-  LogValue(int64_t v) : value_(v) {}                         // NOLINT
-  LogValue(uint64_t v) : value_(v) {}                        // NOLINT
-  LogValue(uint32_t v) : value_(static_cast<uint64_t>(v)) {} // NOLINT
+  LogValue(absl::string_view v) : value_(std::string(v)) {}   // NOLINT: implicit for brace lists
+  LogValue(const std::string& v) : value_(v) {}               // NOLINT
+  LogValue(const char* v) : value_(std::string(v)) {}         // NOLINT
+  LogValue(bool v) : value_(v) {}                             // NOLINT
+  LogValue(double v) : value_(v) {}                           // NOLINT
+  LogValue(int v) : value_(static_cast<int64_t>(v)) {}        // NOLINT
+  LogValue(int64_t v) : value_(v) {}                          // NOLINT
+  LogValue(uint64_t v) : value_(v) {}                         // NOLINT
+  LogValue(uint32_t v) : value_(static_cast<uint64_t>(v)) {}  // NOLINT
 
   const std::variant<std::string, bool, double, int64_t, uint64_t>& value() const { return value_; }
 

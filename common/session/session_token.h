@@ -2,8 +2,8 @@
 //
 // Wire form (opaque to clients), little endian: byte 0 the format (1); bytes 1-3 zero; bytes 4-11
 // the cluster (XXH3-64 of its name); then 16 bytes a position: origin, sequence, in ascending order
-// of the origin; last 4 bytes the low 32 bits of XXH3-64 over all before. So 16 bytes a position plus
-// 16, whatever the number of keys.
+// of the origin; last 4 bytes the low 32 bits of XXH3-64 over all before. So 16 bytes a position
+// plus 16, whatever the number of keys.
 #pragma once
 
 #include <string>

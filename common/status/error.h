@@ -27,22 +27,22 @@ inline constexpr absl::string_view kNamespaceUnknown = "NAMESPACE_UNKNOWN";  // 
 inline constexpr absl::string_view kTokenInvalid = "TOKEN_INVALID";          // field
 inline constexpr absl::string_view kTokenForeign = "TOKEN_FOREIGN";          // cluster
 inline constexpr absl::string_view kTokenAhead = "TOKEN_AHEAD";              // origin, have, want
-inline constexpr absl::string_view kPageTokenInvalid = "PAGE_TOKEN_INVALID"; // field
-inline constexpr absl::string_view kLevelUnavailable = "LEVEL_UNAVAILABLE";  // level
-inline constexpr absl::string_view kNoLocalReplica = "NO_LOCAL_REPLICA";     // region
-inline constexpr absl::string_view kNotHere = "NAMESPACE_NOT_HERE";          // namespace, region
-inline constexpr absl::string_view kNoRegion = "NO_REGION";                  // tried
-inline constexpr absl::string_view kUnreachable = "REGION_UNREACHABLE";      // replica; not sent
-inline constexpr absl::string_view kOutcomeUnknown = "OUTCOME_UNKNOWN";      // replica; was sent
-inline constexpr absl::string_view kDraining = "DRAINING";                   // replica
-inline constexpr absl::string_view kDiskFull = "DISK_FULL";                  // path
-inline constexpr absl::string_view kStorageFailed = "STORAGE_FAILED";        // path
-inline constexpr absl::string_view kRequestIdReused = "REQUEST_ID_REUSED";   // field
-inline constexpr absl::string_view kDeadline = "DEADLINE_EXCEEDED";          // waited_for
-inline constexpr absl::string_view kOverloaded = "OVERLOADED";               // what
-inline constexpr absl::string_view kAddressInvalid = "ADDRESS_INVALID";      // field
-inline constexpr absl::string_view kGeoDatabaseInvalid = "GEO_DATABASE_INVALID"; // path
-inline constexpr absl::string_view kListenFailed = "LISTEN_FAILED";          // address
+inline constexpr absl::string_view kPageTokenInvalid = "PAGE_TOKEN_INVALID";  // field
+inline constexpr absl::string_view kLevelUnavailable = "LEVEL_UNAVAILABLE";   // level
+inline constexpr absl::string_view kNoLocalReplica = "NO_LOCAL_REPLICA";      // region
+inline constexpr absl::string_view kNotHere = "NAMESPACE_NOT_HERE";           // namespace, region
+inline constexpr absl::string_view kNoRegion = "NO_REGION";                   // tried
+inline constexpr absl::string_view kUnreachable = "REGION_UNREACHABLE";       // replica; not sent
+inline constexpr absl::string_view kOutcomeUnknown = "OUTCOME_UNKNOWN";       // replica; was sent
+inline constexpr absl::string_view kDraining = "DRAINING";                    // replica
+inline constexpr absl::string_view kDiskFull = "DISK_FULL";                   // path
+inline constexpr absl::string_view kStorageFailed = "STORAGE_FAILED";         // path
+inline constexpr absl::string_view kRequestIdReused = "REQUEST_ID_REUSED";    // field
+inline constexpr absl::string_view kDeadline = "DEADLINE_EXCEEDED";           // waited_for
+inline constexpr absl::string_view kOverloaded = "OVERLOADED";                // what
+inline constexpr absl::string_view kAddressInvalid = "ADDRESS_INVALID";       // field
+inline constexpr absl::string_view kGeoDatabaseInvalid = "GEO_DATABASE_INVALID";  // path
+inline constexpr absl::string_view kListenFailed = "LISTEN_FAILED";               // address
 }  // namespace reason
 
 using ErrorMetadata = std::initializer_list<std::pair<absl::string_view, std::string>>;
@@ -62,8 +62,8 @@ absl::Status LimitError(absl::string_view field, uint64_t limit, uint64_t actual
 std::string ReasonOf(const absl::Status& status);
 // One metadata value of the error's ErrorInfo; nullopt if it has none of that name.
 std::optional<std::string> ErrorMetadataOf(const absl::Status& status, absl::string_view name);
-// `status` with one metadata value added or replaced. An error without an ErrorInfo gets one without a
-// reason. OK stays OK.
+// `status` with one metadata value added or replaced. An error without an ErrorInfo gets one
+// without a reason. OK stays OK.
 absl::Status WithErrorMetadata(absl::Status status, absl::string_view name, std::string value);
 
 // To and from the wire form. Details of unknown types are kept through both.

@@ -24,9 +24,9 @@ struct CallContext {
 //
 // Thread-safe. Execute() never blocks on other clients, the network or a sync; a read from disk may
 // happen in the caller's thread. `done` is called exactly once, in any thread, possibly before
-// Execute() returns. `request` and `response` belong to the caller and must stay valid and unchanged
-// until `done` is called. On success `response` holds the result of the request's kind; on error it
-// is unspecified.
+// Execute() returns. `request` and `response` belong to the caller and must stay valid and
+// unchanged until `done` is called. On success `response` holds the result of the request's kind;
+// on error it is unspecified.
 //
 // Errors by code and reason:
 //   INVALID_ARGUMENT      the request is not well formed; names the field

@@ -86,9 +86,9 @@ class KvIterator {
 // Thread-safe, except that Write() is called by one thread at a time. Keys are any bytes.
 //
 // Errors: RESOURCE_EXHAUSTED when the disk is full; DATA_LOSS when stored bytes are damaged;
-// UNAVAILABLE for every other failure of the disk. After a failed Write() the engine is failed: what
-// the batch left on disk is unknown, every later Write() returns the same error, reads go on, and
-// only opening it again recovers. A failed sync is never retried.
+// UNAVAILABLE for every other failure of the disk. After a failed Write() the engine is failed:
+// what the batch left on disk is unknown, every later Write() returns the same error, reads go on,
+// and only opening it again recovers. A failed sync is never retried.
 class KvEngine {
  public:
   enum class Durability {

@@ -112,8 +112,8 @@ class ReplicaCore {
   void SetPolicy(HoldingPolicy policy) { policy_.emplace(std::move(policy)); }
   // Stages a serialized entry of another origin, or of an earlier one of this replica. One that is
   // already here changes nothing. FAILED_PRECONDITION if the origin's entries before it are not
-  // here; DATA_LOSS if it is damaged; PERMISSION_DENIED if this region may not hold what it changes.
-  // On error nothing is staged for it.
+  // here; DATA_LOSS if it is damaged; PERMISSION_DENIED if this region may not hold what it
+  // changes. On error nothing is staged for it.
   absl::Status StageEntry(absl::string_view bytes);
   // Stages a note that entries were left out because this region may not hold them. Errors as
   // above.
