@@ -24,8 +24,14 @@ absl::Status Damaged(absl::string_view what) {
 class MetadataReader : public MmdbVisitor {
  public:
   absl::Status OnScalar(absl::Span<const MmdbStep> path, const MmdbScalar& scalar) override {
+    const absl::string_view key = path.empty() ? absl::string_view() : path[0].key;
+    // libmaxminddb reads these too, and leaks memory when they are not what it expects.
+    if (key == "languages" || key == "description") {
+      const bool sound = path.size() == 2 && path[1].key.empty() == (key == "languages") &&
+                         scalar.type == MmdbScalar::Type::kText;
+      return sound ? absl::OkStatus() : Damaged(absl::StrCat(key, " is not a list of texts"));
+    }
     if (path.size() != 1) return absl::OkStatus();
-    const absl::string_view key = path[0].key;
     if (key == "database_type") {
       if (scalar.type != MmdbScalar::Type::kText || !IsUtf8(scalar.text) ||
           scalar.text.size() > kTypeBytesMax) {

@@ -272,6 +272,9 @@ TEST_F(MmdbDatabaseTest, WrongMetadataIsRefused) {
       {"binary_format_major_version", MmdbUint16(3), "binary_format_major_version is 3"},
       {"build_epoch", MmdbUint64(~uint64_t{0}), "build_epoch is"},
       {"build_epoch", "", "build_epoch is missing"},
+      {"languages", MmdbArray({MmdbUint16(1)}), "languages is not a list of texts"},
+      {"description", MmdbMap({{"en", MmdbBool(true)}}), "description is not a list of texts"},
+      {"description", MmdbText("for tests"), "description is not a list of texts"},
       {"database_type", "", "database_type is missing"},
       {"database_type", MmdbText("\xff"), "database_type is not a short text"},
   };
