@@ -15,6 +15,7 @@
 #include "absl/strings/str_cat.h"
 #include "client/command/exit_codes.h"
 #include "client/command/flags.h"
+#include "client/node/library_logs.h"
 #include "client/node/node.h"
 #include "common/log/log.h"
 #include "common/status/error.h"
@@ -111,6 +112,7 @@ int RunServe(const std::vector<std::string>& arguments) {
   }
   options.dial = std::move(*dialled);
   if (debug) SetLogThreshold(LogLevel::kDebug);
+  RouteLibraryLogs();
 
   // Before any thread is started, so that all of them leave the signals to this one.
   sigset_t signals;

@@ -1,21 +1,25 @@
 // The `homeport` program.
-#include <string>
-#include <vector>
-
 #include "client/command/commands.h"
 #include "client/command/serve.h"
 
+namespace {
+
+constexpr homeport::Command kCommands[] = {
+    {"serve", "Serves one region.", homeport::RunServe},
+    {"demo", "Shows five regions on this machine, cut, killed and healed.",
+     homeport::RunDemoCommand},
+    {"status", "Shows regions, links and lag.", homeport::RunStatus},
+    {"get", "Reads an item.", homeport::RunGet},
+    {"put", "Writes an item.", homeport::RunPut},
+    {"delete", "Deletes an item.", homeport::RunDelete},
+    {"list", "Lists records, or a record's items.", homeport::RunList},
+    {"locate", "Tells where an address is.", homeport::RunLocate},
+    {"explain", "Tells where a request would go, and why.", homeport::RunExplain},
+    {"config check", "Checks a topology file.", homeport::RunConfigCheck},
+};
+
+}  // namespace
+
 int main(int argc, char** argv) {
-  static constexpr homeport::Command kCommands[] = {
-      {"serve", "serves one region", homeport::RunServe},
-      {"config check", "checks a topology file", homeport::RunConfigCheck},
-      {"get", "reads an item", homeport::RunGet},
-      {"put", "writes an item", homeport::RunPut},
-      {"delete", "deletes an item", homeport::RunDelete},
-      {"list", "lists records, or a record's items", homeport::RunList},
-      {"locate", "says where an address is", homeport::RunLocate},
-      {"explain", "says where a request would go, and why", homeport::RunExplain},
-      {"status", "shows regions, links and lag", homeport::RunStatus},
-  };
-  return homeport::RunCommandLine(kCommands, std::vector<std::string>(argv + 1, argv + argc));
+  return homeport::RunCommandLine(kCommands, homeport::Arguments(argv + 1, argv + argc));
 }

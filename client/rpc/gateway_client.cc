@@ -1,0 +1,143 @@
+#include "client/rpc/gateway_client.h"
+
+#include <random>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/time/clock.h"
+#include "common/status/error.h"
+#include "grpcpp/grpcpp.h"
+#include "homeport/v1/admin.grpc.pb.h"
+#include "homeport/v1/key_value.grpc.pb.h"
+#include "homeport/v1/locator.grpc.pb.h"
+
+namespace homeport {
+namespace {
+
+// A page is 3 MiB of values, and its keys come on top.
+constexpr int kReceiveBytesMax = 16 << 20;
+// A gateway that comes back is found again this soon. (gRPC's MIN_RECONNECT_BACKOFF is not this: it
+// also is the time that a connection may take to come up, so it stays at its default.)
+constexpr int kReconnectMsFirst = 50;
+constexpr int kReconnectMsMax = 500;
+
+absl::Status FromGrpc(const grpc::Status& status) {
+  if (status.ok()) return absl::OkStatus();
+  google::rpc::Status rpc;
+  if (!status.error_details().empty() && rpc.ParseFromString(status.error_details()) &&
+      rpc.code() == static_cast<int>(status.error_code())) {
+    return FromRpcStatus(rpc);
+  }
+  return absl::Status(static_cast<absl::StatusCode>(status.error_code()), status.error_message());
+}
+
+std::shared_ptr<grpc::Channel> Channel(const std::string& address) {
+  grpc::ChannelArguments arguments;
+  arguments.SetMaxReceiveMessageSize(kReceiveBytesMax);
+  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, kReconnectMsFirst);
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kReconnectMsMax);
+  // Two clients of one gateway are two connections, as two machines would have.
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  // The whole path of a request is ours to see; a proxy of the environment would hide it.
+  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
+}
+
+template <typename Response, typename Stub, typename Request>
+absl::StatusOr<Response> Call(Stub& stub,
+                              grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&,
+                                                           Response*),
+                              const GatewayClientOptions& options, const Request& request) {
+  grpc::ClientContext context;
+  context.set_deadline(absl::ToChronoTime(absl::Now() + options.timeout));
+  if (!options.from.empty()) context.AddMetadata("x-forwarded-for", options.from);
+  Response response;
+  absl::Status status = FromGrpc((stub.*method)(&context, request, &response));
+  if (!status.ok()) return status;
+  return response;
+}
+
+}  // namespace
+
+struct GatewayClient::Stubs {
+  explicit Stubs(std::shared_ptr<grpc::Channel> c)
+      : channel(std::move(c)), key_value(channel), locator(channel), admin(channel) {}
+
+  const std::shared_ptr<grpc::Channel> channel;
+  v1::KeyValue::Stub key_value;
+  v1::Locator::Stub locator;
+  v1::Admin::Stub admin;
+};
+
+GatewayClient::GatewayClient(GatewayClientOptions options)
+    : options_(std::move(options)), stubs_(std::make_unique<Stubs>(Channel(options_.address))) {}
+
+GatewayClient::~GatewayClient() = default;
+
+absl::Status GatewayClient::Connect() {
+  const auto deadline = absl::ToChronoTime(absl::Now() + options_.timeout);
+  grpc::Channel& channel = *stubs_->channel;
+  for (;;) {
+    const grpc_connectivity_state state = channel.GetState(/*try_to_connect=*/true);
+    if (state == GRPC_CHANNEL_READY) return absl::OkStatus();
+    if (state == GRPC_CHANNEL_TRANSIENT_FAILURE || !channel.WaitForStateChange(state, deadline)) {
+      return MakeError(absl::StatusCode::kUnavailable, reason::kUnreachable,
+                       absl::StrCat("no gateway answers at ", options_.address),
+                       {{"address", options_.address}});
+    }
+  }
+}
+
+absl::StatusOr<v1::GetResponse> GatewayClient::Get(const v1::GetRequest& request) {
+  return Call(stubs_->key_value, &v1::KeyValue::Stub::Get, options_, request);
+}
+
+absl::StatusOr<v1::PutResponse> GatewayClient::Put(const v1::PutRequest& request) {
+  return Call(stubs_->key_value, &v1::KeyValue::Stub::Put, options_, request);
+}
+
+absl::StatusOr<v1::DeleteResponse> GatewayClient::Delete(const v1::DeleteRequest& request) {
+  return Call(stubs_->key_value, &v1::KeyValue::Stub::Delete, options_, request);
+}
+
+absl::StatusOr<v1::MutateResponse> GatewayClient::Mutate(const v1::MutateRequest& request) {
+  return Call(stubs_->key_value, &v1::KeyValue::Stub::Mutate, options_, request);
+}
+
+absl::StatusOr<v1::ListItemsResponse> GatewayClient::ListItems(
+    const v1::ListItemsRequest& request) {
+  return Call(stubs_->key_value, &v1::KeyValue::Stub::ListItems, options_, request);
+}
+
+absl::StatusOr<v1::ListRecordsResponse> GatewayClient::ListRecords(
+    const v1::ListRecordsRequest& request) {
+  return Call(stubs_->key_value, &v1::KeyValue::Stub::ListRecords, options_, request);
+}
+
+absl::StatusOr<v1::LocateResponse> GatewayClient::Locate(const v1::LocateRequest& request) {
+  return Call(stubs_->locator, &v1::Locator::Stub::Locate, options_, request);
+}
+
+absl::StatusOr<v1::ExplainRouteResponse> GatewayClient::ExplainRoute(
+    const v1::ExplainRouteRequest& request) {
+  return Call(stubs_->locator, &v1::Locator::Stub::ExplainRoute, options_, request);
+}
+
+absl::StatusOr<v1::GetStatusResponse> GatewayClient::GetStatus(
+    const v1::GetStatusRequest& request) {
+  return Call(stubs_->admin, &v1::Admin::Stub::GetStatus, options_, request);
+}
+
+absl::StatusOr<v1::ListNamespacesResponse> GatewayClient::ListNamespaces(
+    const v1::ListNamespacesRequest& request) {
+  return Call(stubs_->admin, &v1::Admin::Stub::ListNamespaces, options_, request);
+}
+
+std::string NewRequestId() {
+  thread_local std::random_device random;
+  const auto word = [] { return static_cast<uint32_t>(random()); };
+  return absl::StrFormat("%08x%08x%08x%08x", word(), word(), word(), word());
+}
+
+}  // namespace homeport
