@@ -25,9 +25,11 @@ std::vector<std::map<Origin, Sequence>> PlanRelays(const ReplicaView& view, cons
       if (candidates[i].receiver->NotFromPeer(origin, have)) continue;
       // The origin's own replica sends it unasked.
       if (!peer.replica.empty() && peer.replica == candidates[i].peer) continue;
-      const auto direct = std::find_if(
-          candidates.begin(), candidates.end(),
-          [&](const RelayCandidate& c) { return !peer.replica.empty() && c.peer == peer.replica; });
+      // Named anew, because clang 14 captures no structured binding.
+      const auto direct = std::find_if(candidates.begin(), candidates.end(),
+                                       [&replica = peer.replica](const RelayCandidate& c) {
+                                         return !replica.empty() && c.peer == replica;
+                                       });
       if (peer.replica != self && direct != candidates.end() && !direct->down) continue;
       auto [at, added] = best.try_emplace(origin, Best{i, peer.received});
       if (!added && (peer.received > at->second.received ||

@@ -10,8 +10,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/status/error.h"
-#include "engine_bed.h"
 #include "storage/engine/kv_engine.h"
+#include "tests/contract/engine_bed.h"
 
 namespace homeport {
 namespace {

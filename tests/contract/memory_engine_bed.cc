@@ -1,6 +1,6 @@
-#include "engine_bed.h"
 #include "storage/engine/memory/memory_disk.h"
 #include "storage/engine/memory/memory_engine.h"
+#include "tests/contract/engine_bed.h"
 
 namespace homeport {
 namespace {

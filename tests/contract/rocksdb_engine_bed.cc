@@ -2,11 +2,11 @@
 
 #include <filesystem>
 
-#include "engine_bed.h"
 #include "gtest/gtest.h"
 #include "rocksdb/env.h"
 #include "storage/engine/rocksdb/rocksdb_engine.h"
 #include "storage/engine/rocksdb/testing/fault_file_system.h"
+#include "tests/contract/engine_bed.h"
 
 namespace homeport {
 namespace {

@@ -338,7 +338,8 @@ TEST(RouterTest, ExplainGivesDistancesOfAllReplicasWhenThePlaceIsKnown) {
   EXPECT_NEAR(*known[0].distance_km, 9700, 100);
   EXPECT_EQ(known[0].order, 1);
   for (size_t i = 1; i < known.size(); ++i) EXPECT_EQ(known[i].order, 0);
-  for (const auto& candidate : *world.router.Explain(world.Facts("all", unknown), world.health)) {
+  const auto all = *world.router.Explain(world.Facts("all", unknown), world.health);
+  for (const auto& candidate : all) {
     EXPECT_FALSE(candidate.distance_km.has_value());
   }
 }
