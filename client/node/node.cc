@@ -11,6 +11,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
+#include "client/node/follow_topology.h"
 #include "client/node/internal_server.h"
 #include "client/node/storage_metrics.h"
 #include "common/endpoint/endpoint.h"
@@ -121,7 +122,7 @@ class ProcessNode final : public Node {
     options.path = options_.topology_file;
     options.poll_interval = absl::InfiniteDuration();
     options.vet = [this](const Topology& in_force, const Topology& next) {
-      return Vet(in_force, next);
+      return CanFollow(options_.region, replica_name_, in_force, next);
     };
     auto watcher = TopologyWatcher::Start(std::move(options));
     if (!watcher.ok()) return watcher.status();
@@ -199,40 +200,6 @@ class ProcessNode final : public Node {
         return FlagError("--dial", absl::StrCat("the topology has no replica '", name, "'"));
       }
       if (auto endpoint = Endpoint::Parse(address); !endpoint.ok()) return endpoint.status();
-    }
-    return absl::OkStatus();
-  }
-
-  // What a running process can not follow.
-  absl::Status Vet(const Topology& in_force, const Topology& next) const {
-    std::optional<int> region = next.FindRegion(options_.region);
-    if (!region) {
-      return absl::FailedPreconditionError(
-          absl::StrCat("regions: this process' region '", options_.region, "' is gone"));
-    }
-    if (!replica_name_.empty() && next.FindReplica(ReplicaName(replica_name_)) == nullptr) {
-      return absl::FailedPreconditionError(
-          absl::StrCat("regions: this process' replica '", replica_name_, "' is gone"));
-    }
-    auto names = [](const Topology& topology, const NamespaceInfo& info) {
-      std::vector<std::string> regions;
-      for (int index : info.regions) regions.push_back(topology.regions()[index].name.value());
-      std::sort(regions.begin(), regions.end());
-      return regions;
-    };
-    for (const NamespaceInfo& info : in_force.namespaces()) {
-      const NamespaceInfo* after = next.FindNamespace(info.name.value());
-      if (after == nullptr) {
-        return absl::FailedPreconditionError(
-            absl::StrCat("namespaces: '", info.name.value(),
-                         "' is gone; taking a namespace away is not supported"));
-      }
-      // Entries that were left out for a region are not sent later, so its data would have holes.
-      if (names(in_force, info) != names(next, *after)) {
-        return absl::FailedPreconditionError(
-            absl::StrCat("namespaces: the regions of '", info.name.value(),
-                         "' differ; moving a namespace's data is not supported"));
-      }
     }
     return absl::OkStatus();
   }

@@ -1,0 +1,19 @@
+// Which changes of a topology a running process can follow.
+#pragma once
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "common/topology/topology.h"
+
+namespace homeport {
+
+// OK if a process of `region`, with `replica` ("region/replica", or empty), can go from `in_force`
+// to `next` without a restart. FAILED_PRECONDITION, naming the field, if its region or replica is
+// gone, a namespace is gone, or a region that both topologies have gains or loses a namespace:
+// entries that were left out for it would never be sent, and what it holds would never be taken
+// away. Pure.
+absl::Status CanFollow(const std::string& region, const std::string& replica,
+                       const Topology& in_force, const Topology& next);
+
+}  // namespace homeport
