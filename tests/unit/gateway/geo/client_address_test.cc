@@ -4,8 +4,8 @@
 #include <vector>
 
 #include "common/status/error.h"
-#include "geo_fixture.h"
 #include "gtest/gtest.h"
+#include "tests/unit/gateway/geo/geo_fixture.h"
 
 namespace homeport {
 namespace {

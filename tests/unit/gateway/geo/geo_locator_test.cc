@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "gateway/geo/countries.h"
-#include "geo_fixture.h"
 #include "gtest/gtest.h"
+#include "tests/unit/gateway/geo/geo_fixture.h"
 
 namespace homeport {
 namespace {

@@ -8,10 +8,10 @@
 #include <thread>
 #include <vector>
 
-#include "geo_fixture.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "mmdb_writer.h"
+#include "tests/unit/gateway/geo/geo_fixture.h"
+#include "tests/unit/gateway/geo/mmdb_writer.h"
 
 namespace homeport {
 namespace {

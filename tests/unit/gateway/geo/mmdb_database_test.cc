@@ -9,10 +9,10 @@
 #include <string>
 
 #include "common/status/error.h"
-#include "geo_fixture.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "mmdb_writer.h"
+#include "tests/unit/gateway/geo/geo_fixture.h"
+#include "tests/unit/gateway/geo/mmdb_writer.h"
 
 namespace homeport {
 namespace {

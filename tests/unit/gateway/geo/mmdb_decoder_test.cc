@@ -6,7 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "mmdb_writer.h"
+#include "tests/unit/gateway/geo/mmdb_writer.h"
 
 namespace homeport {
 namespace {

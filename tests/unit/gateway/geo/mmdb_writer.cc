@@ -1,4 +1,4 @@
-#include "mmdb_writer.h"
+#include "tests/unit/gateway/geo/mmdb_writer.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>

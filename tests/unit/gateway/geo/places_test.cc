@@ -3,8 +3,8 @@
 
 #include "gateway/geo/countries.h"
 #include "gateway/geo/reserved_ranges.h"
-#include "geo_fixture.h"
 #include "gtest/gtest.h"
+#include "tests/unit/gateway/geo/geo_fixture.h"
 
 namespace homeport {
 namespace {

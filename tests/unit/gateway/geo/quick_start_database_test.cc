@@ -7,8 +7,8 @@
 #include "gateway/geo/countries.h"
 #include "gateway/geo/mmdb/compare_databases.h"
 #include "gateway/geo/mmdb/geo_reloader.h"
-#include "geo_fixture.h"
 #include "gtest/gtest.h"
+#include "tests/unit/gateway/geo/geo_fixture.h"
 
 namespace homeport {
 namespace {
