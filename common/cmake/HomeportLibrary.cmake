@@ -4,8 +4,10 @@
 #   Declares the library of a folder, named by its path ("gateway/geo" is target homeport_gateway_geo,
 #   alias homeport::gateway/geo). DEPS are folders of other libraries, EXTERNAL are short names of
 #   HomeportDependencies.cmake. Without SOURCES it is a library of headers.
-# homeport_test(<name> SOURCES ... DEPS ... [EXTERNAL ...])
-#   Declares a GoogleTest program and registers it with CTest.
+# homeport_test(<name> [CONCURRENT] SOURCES ... DEPS ... [EXTERNAL ...] [LABELS ...] [TIMEOUT s])
+#   Declares a GoogleTest program and registers it with CTest, as `unit` unless LABELS says else.
+#   CONCURRENT: code that threads share runs in it. It has the label `concurrent` and is built by the
+#   target homeport_concurrent_tests: what the thread sanitizer is for.
 #
 # How the layers hold:
 # - A folder's headers are found only through the library that has declared it: every library has an
@@ -137,8 +139,10 @@ function(homeport_program name folder)
   homeport_unit(program ${name} "${folder}" main "${ARG_DEPS}" "${ARG_EXTERNAL}" "${ARG_SOURCES}")
 endfunction()
 
+add_custom_target(homeport_concurrent_tests)
+
 function(homeport_test name)
-  cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;DEPS;EXTERNAL;LABELS" ${ARGN})
+  cmake_parse_arguments(ARG "CONCURRENT" "TIMEOUT" "SOURCES;DEPS;EXTERNAL;LABELS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   target_compile_options(${name} PRIVATE ${HOMEPORT_WARNINGS})
   list(APPEND ARG_EXTERNAL gtest)
@@ -158,6 +162,10 @@ function(homeport_test name)
   endif()
   if(NOT ARG_LABELS)
     set(ARG_LABELS unit)
+  endif()
+  if(ARG_CONCURRENT)
+    list(APPEND ARG_LABELS concurrent)
+    add_dependencies(homeport_concurrent_tests ${name})
   endif()
   set_tests_properties(${name} PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABELS}")
 endfunction()
