@@ -66,6 +66,7 @@ std::optional<RequestParts> PartsOf(const StoreRequest& request) {
 struct Published {
   std::shared_ptr<const ReplicaView> view;
   std::shared_ptr<const Topology> topology;
+  int region = 0;  // this replica's, in `topology`
   // By namespace of the topology: the oldest watermark of the other replicas that hold it; nullopt
   // if one of them was not heard of yet.
   std::vector<std::optional<HybridTime>> oldest;
@@ -82,10 +83,9 @@ class Replica::Impl {
         core_(std::move(core)),
         clock_(clock),
         cluster_(ClusterFingerprint(topology->cluster())),
-        region_(RegionOf(*topology)),
         topology_(std::move(topology)) {
     watermark_ = core_->MakeWatermark(Now());
-    core_->SetPolicy(HoldingPolicy(topology_, region_));
+    core_->SetPolicy(HoldingPolicy(topology_, RegionOf(*topology_)));
     Publish();
     {
       absl::MutexLock lock(&cancel_state_->mutex);
@@ -201,8 +201,8 @@ class Replica::Impl {
                        absl::StrCat("namespace: there is no namespace '", *parts->name_space, "'"),
                        {{"namespace", *parts->name_space}});
     }
-    if (!info->HeldBy(region_)) {
-      const std::string& region = published->topology->regions()[region_].name.value();
+    if (!info->HeldBy(published->region)) {
+      const std::string& region = published->topology->regions()[published->region].name.value();
       return MakeError(absl::StatusCode::kFailedPrecondition, reason::kNotHere,
                        absl::StrCat("namespace '", *parts->name_space, "' is not held in ", region),
                        {{"namespace", *parts->name_space}, {"region", region}});
@@ -322,7 +322,7 @@ class Replica::Impl {
     published.view->Normalize(token);
     answer.set_session_token(token.Serialize(cluster_));
     v1::Provenance& provenance = *answer.mutable_provenance();
-    provenance.set_region(published.topology->regions()[region_].name.value());
+    provenance.set_region(published.topology->regions()[published.region].name.value());
     provenance.set_replica(options_.name.value());
     provenance.set_level_met(level);
     if (info == nullptr) return;
@@ -348,10 +348,13 @@ class Replica::Impl {
         auto wanted = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
           return stopping_ || waiting_changed_ || !writes_.empty() || !peer_batches_.empty();
         };
-        mutex_.AwaitWithTimeout(absl::Condition(&wanted), kTick);
+        const bool backlog = core_->HasBacklog();
+        if (!backlog) mutex_.AwaitWithTimeout(absl::Condition(&wanted), PatienceLocked());
         waiting_changed_ = false;
         stopping = stopping_;
-        TakeWork(writes, batches);
+        // What peers sent before is applied first: taking more in than is applied would only move
+        // the queue from the peer's disk to this one.
+        TakeWork(!backlog || stopping, writes, batches);
       }
       const Moment now = Now();
       if (now.steady >= disk_next) {
@@ -365,8 +368,15 @@ class Replica::Impl {
     AbandonWaiting();
   }
 
-  void TakeWork(std::vector<QueuedWrite>& writes, std::vector<QueuedPeerBatch>& batches)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+  // How long the commit thread may sleep: no waiting call is to learn too late that it gives up.
+  absl::Duration PatienceLocked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    SteadyTime first = absl::InfiniteDuration();
+    for (const WaitingCall& call : waiting_) first = std::min(first, call.give_up);
+    return std::clamp(first - clock_->SteadyNow(), absl::Milliseconds(1), kTick);
+  }
+
+  void TakeWork(bool from_peers, std::vector<QueuedWrite>& writes,
+                std::vector<QueuedPeerBatch>& batches) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     size_t bytes = 0;
     while (!writes_.empty() && writes.size() < options_.group_writes_max &&
            (writes.empty() || bytes + writes_.front().bytes <= options_.group_bytes_max)) {
@@ -376,7 +386,7 @@ class Replica::Impl {
       writes_.pop_front();
     }
     bytes = 0;
-    while (!peer_batches_.empty() &&
+    while (from_peers && !peer_batches_.empty() &&
            (batches.empty() || bytes + peer_batches_.front().bytes <= options_.group_bytes_max)) {
       bytes += peer_batches_.front().bytes;
       batches.push_back(std::move(peer_batches_.front()));
@@ -524,16 +534,15 @@ class Replica::Impl {
       absl::MutexLock lock(&mutex_);
       if (waiting_.empty()) return;
       const ReplicaView& view = *published()->view;
-      for (auto it = waiting_.begin(); it != waiting_.end();) {
-        const bool cancelled =
-            it->context.cancellation != nullptr && it->context.cancellation->cancelled();
-        if (cancelled || it->give_up <= now || view.Covers(it->token)) {
-          ready.push_back(std::move(*it));
-          it = waiting_.erase(it);
-        } else {
-          ++it;
-        }
-      }
+      // In one pass: when a peer is cut off, all that wait for it end at about the same time.
+      const auto left = std::stable_partition(
+          waiting_.begin(), waiting_.end(), [&view, now](const WaitingCall& call) {
+            const bool cancelled =
+                call.context.cancellation != nullptr && call.context.cancellation->cancelled();
+            return !cancelled && call.give_up > now && !view.Covers(call.token);
+          });
+      ready.assign(std::make_move_iterator(left), std::make_move_iterator(waiting_.end()));
+      waiting_.erase(left, waiting_.end());
     }
     for (WaitingCall& call : ready) {
       runner_.Run([this, call = std::move(call), now]() mutable {
@@ -583,9 +592,10 @@ class Replica::Impl {
       absl::MutexLock lock(&mutex_);
       next->topology = topology_;
     }
+    next->region = RegionOf(*next->topology);
     const std::shared_ptr<const Published> last = published();
     if (last != nullptr && last->topology != next->topology) {
-      core_->SetPolicy(HoldingPolicy(next->topology, region_));
+      core_->SetPolicy(HoldingPolicy(next->topology, next->region));
     }
     const Topology& topology = *next->topology;
     std::vector<std::vector<HybridTime>> watermarks;
@@ -628,7 +638,6 @@ class Replica::Impl {
   const std::unique_ptr<ReplicaCore> core_;  // the commit thread's, after the constructor
   const Clock* const clock_;
   const uint64_t cluster_;
-  const int region_;
 
   // Held for the copy of a pointer only.
   mutable absl::Mutex published_mutex_;

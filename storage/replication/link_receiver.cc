@@ -34,7 +34,12 @@ PullRequest LinkReceiver::OnConnected(const std::string& topology_fingerprint,
 
 void LinkReceiver::TakeReports(const google::protobuf::RepeatedPtrField<OriginReport>& reports) {
   for (const OriginReport& report : reports) {
-    PeerOrigin& known = peer_origins_[Origin(report.origin())];
+    auto found = peer_origins_.find(Origin(report.origin()));
+    if (found == peer_origins_.end()) {
+      if (peer_origins_.size() >= kOriginsMax) continue;
+      found = peer_origins_.try_emplace(Origin(report.origin())).first;
+    }
+    PeerOrigin& known = found->second;
     known.received = Sequence(report.received());
     known.applied = Sequence(report.applied());
     if (!report.replica().empty()) known.replica = ReplicaName(report.replica());
@@ -75,7 +80,9 @@ absl::Status LinkReceiver::OnResponse(const PullResponse& response, SteadyTime) 
   bytes_received_ += response.batch().block().size();
   TakeReports(response.heartbeat().origins());
   for (const internal::v1::Position& end : response.not_from_me()) {
-    not_from_peer_[Origin(end.origin())] = Sequence(end.sequence());
+    const Origin origin(end.origin());
+    if (not_from_peer_.size() >= kOriginsMax && !not_from_peer_.contains(origin)) continue;
+    not_from_peer_[origin] = Sequence(end.sequence());
   }
   return absl::OkStatus();
 }
@@ -105,10 +112,10 @@ std::optional<PullRequest> LinkReceiver::NextRequest(const ReplicaView& view) {
   }
   if (relay_changed_) {
     relay_changed_ = false;
-    for (const auto& [origin, after] : relay_) {
+    for (const auto& [origin, planned] : relay_) {
       internal::v1::Position* position = request.mutable_relay()->add_after();
       position->set_origin(origin.value());
-      position->set_sequence(after.value());
+      position->set_sequence(view.ReceivedOf(origin).value());
     }
     request.mutable_relay();
   }

@@ -63,17 +63,30 @@ std::optional<PullResponse> LinkSender::OnHello(const Hello& hello,
         absl::StrCat(peer_.value(), " is not a peer in the topology of ", options_.self.value()));
   }
   OnTopology(std::move(topology));
-  for (const OriginReport& report : hello.origins()) {
-    acknowledged_[Origin(report.origin())] = {Sequence(report.received()),
-                                              Sequence(report.applied())};
-  }
-  // A receiver that is to get its own origins back asks for them as a relay.
+  TakeReports(hello.origins(), view);
+  TakeOwnOrigins(view);
+  return std::nullopt;
+}
+
+// All starts of this replica are sent unasked, also one that was lost with a disk and came back
+// from a peer while the link was up: the receiver asks nobody else for it.
+void LinkSender::TakeOwnOrigins(const ReplicaView& view) {
   for (const OriginView& origin : view.origins) {
-    if (origin.replica != nullptr && *origin.replica == options_.self) {
-      sent_[origin.origin] = PeerReceived(origin.origin);
+    if (origin.replica == nullptr || *origin.replica != options_.self) continue;
+    if (sent_.try_emplace(origin.origin, PeerReceived(origin.origin)).second) {
+      relay_.erase(origin.origin);
     }
   }
-  return std::nullopt;
+}
+
+void LinkSender::TakeReports(const google::protobuf::RepeatedPtrField<OriginReport>& reports,
+                             const ReplicaView& view) {
+  for (const OriginReport& report : reports) {
+    const Origin origin(report.origin());
+    // What nobody here knows is of no use here, and there is no end to it.
+    if (view.Find(origin) == nullptr) continue;
+    acknowledged_[origin] = {Sequence(report.received()), Sequence(report.applied())};
+  }
 }
 
 void LinkSender::OnTopology(std::shared_ptr<const Topology> topology) {
@@ -92,22 +105,18 @@ void LinkSender::OnTopology(std::shared_ptr<const Topology> topology) {
 void LinkSender::OnRequest(const PullRequest& request, const ReplicaView& view) {
   // A peer that grants without end gains nothing: the credit is a window, not an account.
   constexpr int64_t kCreditMax = int64_t{4} * 1024 * 1024 * 1024;
-  credit_ = static_cast<int64_t>(std::min<uint64_t>(
-      kCreditMax,
-      static_cast<uint64_t>(std::max<int64_t>(credit_, 0)) + request.credit_bytes() -
-          (credit_ < 0 ? std::min<uint64_t>(request.credit_bytes(), static_cast<uint64_t>(-credit_))
-                       : 0)));
-  for (const OriginReport& report : request.acknowledged()) {
-    acknowledged_[Origin(report.origin())] = {Sequence(report.received()),
-                                              Sequence(report.applied())};
-  }
+  const uint64_t granted = std::min<uint64_t>(kCreditMax, request.credit_bytes());
+  credit_ = std::min(kCreditMax, credit_ + static_cast<int64_t>(granted));
+  TakeReports(request.acknowledged(), view);
   if (!request.has_relay()) return;
-  relay_.clear();
+  const std::map<Origin, Sequence> under_way = std::exchange(relay_, {});
   for (const internal::v1::Position& after : request.relay().after()) {
     const Origin origin(after.origin());
     // Origins of this replica are sent anyway, and what nobody here knows can not be.
     if (sent_.contains(origin) || view.Find(origin) == nullptr) continue;
-    relay_[origin] = Sequence(after.sequence());
+    auto last = under_way.find(origin);
+    relay_[origin] =
+        std::max(Sequence(after.sequence()), last == under_way.end() ? Sequence(0) : last->second);
   }
 }
 
@@ -123,6 +132,7 @@ Sequence LinkSender::PeerApplied(Origin origin) const {
 
 absl::StatusOr<std::optional<PullResponse>> LinkSender::Next(const ReplicaView& view) {
   if (credit_ <= 0 || !policy_) return std::optional<PullResponse>();
+  TakeOwnOrigins(view);
   PullResponse response;
   EntryBlock block;
   size_t bytes = 0;
@@ -134,7 +144,7 @@ absl::StatusOr<std::optional<PullResponse>> LinkSender::Next(const ReplicaView& 
       if (!room || sent >= limit) continue;
       auto stuck = not_from_me_.find(origin);
       if (stuck != not_from_me_.end() && stuck->second == sent) continue;
-      auto filled = Fill(origin, limit, block, bytes, skips_left, response);
+      auto filled = Fill(origin, limit, view.self, block, bytes, skips_left, response);
       if (!filled.ok()) return filled.status();
       room = *filled;
     }
@@ -149,7 +159,7 @@ absl::StatusOr<std::optional<PullResponse>> LinkSender::Next(const ReplicaView& 
   return std::optional<PullResponse>(std::move(response));
 }
 
-absl::StatusOr<bool> LinkSender::Fill(Origin origin, Sequence limit, EntryBlock& block,
+absl::StatusOr<bool> LinkSender::Fill(Origin origin, Sequence limit, Origin self, EntryBlock& block,
                                       size_t& bytes, int& skips_left, PullResponse& response) {
   Sequence& sent = sent_.contains(origin) ? sent_[origin] : relay_[origin];
   bool skipped = false;
@@ -165,7 +175,7 @@ absl::StatusOr<bool> LinkSender::Fill(Origin origin, Sequence limit, EntryBlock&
     Verdict verdict = Verdict::kNotFromMe;
     if (record->kind == LogRecord::Kind::kEntry) {
       if (key->sequence.value() != sent.value() + 1) break;  // a gap: reported below
-      auto judged = JudgeEntry(record->body, trimmed, skip);
+      auto judged = JudgeEntry(record->body, origin == self, trimmed, skip);
       if (!judged.ok()) return judged.status();
       verdict = *judged;
     } else {
@@ -225,9 +235,10 @@ LinkSender::Verdict LinkSender::Judge(const ChangeClass& change_class) const {
   return Verdict::kNotFromMe;
 }
 
-absl::StatusOr<LinkSender::Verdict> LinkSender::JudgeEntry(absl::string_view bytes,
+absl::StatusOr<LinkSender::Verdict> LinkSender::JudgeEntry(absl::string_view bytes, bool own,
                                                            std::string& trimmed, Skip& skip) const {
-  if (topologies_agree_ && policy_->HoldsEverything()) return Verdict::kSend;
+  // Entries that came from elsewhere may lack parts, so only those of this start go unread.
+  if (own && topologies_agree_ && policy_->HoldsEverything()) return Verdict::kSend;
   auto entry = ParseEntry(bytes);
   if (!entry.ok()) return entry.status();
   if (entry->has_chain()) return Verdict::kSend;

@@ -62,11 +62,16 @@ class LinkSender {
   };
   enum class Verdict { kSend, kSkip, kNotFromMe };
 
+  void TakeOwnOrigins(const ReplicaView& view);
+
+  void TakeReports(const google::protobuf::RepeatedPtrField<internal::v1::OriginReport>& reports,
+                   const ReplicaView& view);
   // Adds what follows `sent` in the origin's log to `response`; false when the message is full.
-  absl::StatusOr<bool> Fill(Origin origin, Sequence limit, internal::v1::EntryBlock& block,
-                            size_t& bytes, int& skips_left, internal::v1::PullResponse& response);
+  absl::StatusOr<bool> Fill(Origin origin, Sequence limit, Origin self,
+                            internal::v1::EntryBlock& block, size_t& bytes, int& skips_left,
+                            internal::v1::PullResponse& response);
   Verdict Judge(const internal::v1::ChangeClass& change_class) const;
-  absl::StatusOr<Verdict> JudgeEntry(absl::string_view bytes, std::string& trimmed,
+  absl::StatusOr<Verdict> JudgeEntry(absl::string_view bytes, bool own, std::string& trimmed,
                                      internal::v1::Skip& skip) const;
   void AddSkip(internal::v1::Skip skip, internal::v1::PullResponse& response) const;
 

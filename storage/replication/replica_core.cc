@@ -299,6 +299,11 @@ absl::Status ReplicaCore::StageEntry(absl::string_view bytes) {
     return absl::DataLossError(
         absl::StrCat("origin ", OriginText(origin), " does not begin with a chain entry"));
   }
+  if (known == origins_.end() && origins_.size() >= kOriginsMax) {
+    return absl::ResourceExhaustedError(absl::StrCat("origin ", OriginText(origin),
+                                                     " is one more than the ", kOriginsMax,
+                                                     " that a replica can know"));
+  }
   if (auto status = MayHold(*entry); !status.ok()) return status;
   batch_.Put(Table::kLog, LogKey(origin, sequence), MakeLogRecord(LogRecord::Kind::kEntry, bytes));
   OriginState& state = origins_[origin];
@@ -325,6 +330,19 @@ absl::Status ReplicaCore::MayHold(const Entry& entry) const {
   return absl::OkStatus();
 }
 
+// A skip can not be taken back: what it leaves out is never sent again.
+absl::Status ReplicaCore::MayLack(const Skip& skip) const {
+  if (skip.classes().empty()) return absl::DataLossError("a skip names no classes");
+  for (const internal::v1::ChangeClass& left_out : skip.classes()) {
+    if (!policy_ || policy_->Ask(left_out) != HoldingPolicy::Answer::kForbids) {
+      return absl::FailedPreconditionError(absl::StrCat(
+          "a peer left out entries of namespace '", left_out.namespace_(),
+          "', which this region may hold or does not know; do the topologies differ?"));
+    }
+  }
+  return absl::OkStatus();
+}
+
 void ReplicaCore::KeepFresh(OriginState& state, Sequence first, FreshRecord record) {
   const Sequence end = state.fresh.empty() ? state.applied : state.fresh.back().sequence;
   if (end.value() + 1 == first.value()) state.fresh.push_back(std::move(record));
@@ -344,6 +362,11 @@ absl::Status ReplicaCore::StageSkip(const Skip& skip) {
                                                       OriginText(origin), " came after ",
                                                       have.value()));
   }
+  if (known == origins_.end()) {
+    return absl::DataLossError(
+        absl::StrCat("origin ", OriginText(origin), " does not begin with a chain entry"));
+  }
+  if (auto status = MayLack(skip); !status.ok()) return status;
   batch_.Put(Table::kLog, LogKey(origin, Sequence(skip.last())),
              MakeLogRecord(LogRecord::Kind::kSkip, skip.SerializeAsString()));
   OriginState& state = origins_[origin];
@@ -512,9 +535,20 @@ absl::Status ReplicaCore::ApplyEntry(const Entry& entry) {
                     Sequence(entry.sequence())};
   if (entry.has_chain()) {
     const ReplicaName replica(entry.chain().replica());
-    ObserveReplica(stamp.version.origin, replica);
+    OriginState& own = origins_[stamp.version.origin];
+    // What others said of the origin before was hearsay.
+    if (own.replica == nullptr || *own.replica != replica) {
+      own.replica = std::make_shared<const ReplicaName>(replica);
+      own.dirty = true;
+    }
     for (const internal::v1::Position& end : entry.chain().ends()) {
-      OriginState& earlier = origins_[Origin(end.origin())];
+      auto found = origins_.find(Origin(end.origin()));
+      if (found == origins_.end()) continue;
+      OriginState& earlier = found->second;
+      // A replica speaks for its own origins only, and for none that is running here.
+      if (found->first == self_ || earlier.replica == nullptr || *earlier.replica != replica) {
+        continue;
+      }
       earlier.covered_by = stamp.version.origin;
       earlier.covered_at = stamp.sequence;
       earlier.covered_end = Sequence(end.sequence());
@@ -535,10 +569,13 @@ absl::Status ReplicaCore::ApplyEntry(const Entry& entry) {
       }
       StageItem(std::move(key), change, stamp);
     }
-    if (!entry.request_id().empty()) {
-      StageRequest(part->change_class().namespace_(), entry.request_id(), stamp,
-                   MutationHash(entry.parts(i)));
-    }
+    if (entry.request_id().empty()) continue;
+    // An answer that was given here under the id stays: a retry must not get another one.
+    auto known = FindRequest(RequestKey(part->change_class().namespace_(), entry.request_id()));
+    if (!known.ok()) return known.status();
+    if (known->has_value()) continue;
+    StageRequest(part->change_class().namespace_(), entry.request_id(), stamp,
+                 MutationHash(entry.parts(i)));
   }
   return absl::OkStatus();
 }

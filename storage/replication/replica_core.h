@@ -113,14 +113,16 @@ class ReplicaCore {
   // Stages a serialized entry of another origin, or of an earlier one of this replica. One that is
   // already here changes nothing. FAILED_PRECONDITION if the origin's entries before it are not
   // here; DATA_LOSS if it is damaged; PERMISSION_DENIED if this region may not hold what it
-  // changes. On error nothing is staged for it.
+  // changes; RESOURCE_EXHAUSTED if it would begin one origin too many. On error nothing is staged
+  // for it.
   absl::Status StageEntry(absl::string_view bytes);
   // Stages a note that entries were left out because this region may not hold them. Errors as
-  // above.
+  // above; FAILED_PRECONDITION also if by this side's policy it may.
   absl::Status StageSkip(const internal::v1::Skip& skip);
   // Takes note of a watermark; it counts once its position is applied here.
   void ObserveWatermark(Origin origin, Sequence sequence, HybridTime time);
-  // Takes note of whose start an origin is, before its entries came.
+  // Takes note of whose start an origin is, while its chain entry, which says so itself, has to
+  // wait. Of an origin that has no entries here nothing is noted.
   void ObserveReplica(Origin origin, const ReplicaName& replica);
 
   // Applies what can be applied, writes everything staged with one sync, and publishes the new
@@ -131,6 +133,8 @@ class ReplicaCore {
   bool HasStaged() const {
     return !batch_.empty() || apply_wanted_ || chain_wanted_ || ceiling_wanted_;
   }
+  // True if the last commit met its bound and left entries that can be applied.
+  bool HasBacklog() const { return apply_wanted_; }
   // Bytes staged by now.
   size_t staged_bytes() const { return batch_.bytes(); }
 
@@ -205,6 +209,7 @@ class ReplicaCore {
   bool OwnsOrigin(const OriginState& state) const;
 
   absl::Status MayHold(const internal::v1::Entry& entry) const;
+  absl::Status MayLack(const internal::v1::Skip& skip) const;
 
   Options options_;
   KvEngine* engine_;

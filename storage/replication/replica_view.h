@@ -27,6 +27,10 @@ struct OriginView {
   std::shared_ptr<const ReplicaName> replica;
 };
 
+// Origins that a replica can know. One is added at each start of each replica, and each costs a
+// little memory and a few bytes in every hello.
+inline constexpr size_t kOriginsMax = 50'000;
+
 // Immutable, shared between threads; a commit makes a new one.
 struct ReplicaView {
   // In ascending order of the origin.

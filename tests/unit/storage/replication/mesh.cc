@@ -1,8 +1,11 @@
 #include "tests/unit/storage/replication/mesh.h"
 
+#include <utility>
+
 #include "absl/strings/str_cat.h"
 #include "common/base/check.h"
 #include "homeport/internal/v1/stored.pb.h"
+#include "storage/model/keys.h"
 #include "storage/replication/block_codec.h"
 #include "storage/replication/record_reader.h"
 
@@ -44,8 +47,11 @@ Mesh::Mesh(int size) : topology_(MakeTopology(size)), nodes_(size) {
   for (int i = 0; i < size; ++i) Start(i);
 }
 
-void Mesh::Start(int at) {
+void Mesh::Start(int at) { HP_CHECK(TryStart(at)); }
+
+bool Mesh::TryStart(int at) {
   Node& node = nodes_[at];
+  node.failed = false;
   auto engine = MemoryEngine::Open(node.disk);
   HP_CHECK(engine.ok());
   node.engine = std::move(*engine);
@@ -55,9 +61,13 @@ void Mesh::Start(int at) {
   // Scrambled, so that the order of origins is not the order of starts.
   const Origin origin(++origins_ * 0x9e3779b97f4a7c15ull);
   auto core = ReplicaCore::Open(options, node.engine.get(), origin, Now(at));
-  HP_CHECK(core.ok());
+  if (!core.ok()) {
+    node.engine.reset();
+    return false;
+  }
   node.core = std::move(*core);
   node.core->SetPolicy(HoldingPolicy(topology_, at));
+  return true;
 }
 
 void Mesh::Crash(int at, bool power) {
@@ -77,6 +87,36 @@ void Mesh::WipeDisk(int at) {
   nodes_[at].disk = std::make_shared<MemoryDisk>();
 }
 
+void Mesh::CopyDisk(int at) {
+  const std::string name = absl::StrCat("copy", ++copies_);
+  HP_CHECK(nodes_[at].engine->Checkpoint(name).ok());
+  nodes_[at].copy = nodes_[at].disk->CheckpointAt(name);
+}
+
+bool Mesh::RestoreDisk(int at) {
+  HP_CHECK(!running(at));
+  if (nodes_[at].copy == nullptr) return false;
+  nodes_[at].disk = std::exchange(nodes_[at].copy, nullptr);
+  return true;
+}
+
+Sequence Mesh::ReceivedOnDisk(int at, Origin origin) {
+  if (running(at)) return core(at).view()->ReceivedOf(origin);
+  auto engine = MemoryEngine::Open(nodes_[at].disk);
+  HP_CHECK(engine.ok());
+  auto bytes = (*engine)->Get(Table::kMeta, PositionKey(origin), nullptr);
+  HP_CHECK(bytes.ok());
+  internal::v1::StoredPosition stored;
+  if (bytes->has_value()) HP_CHECK(stored.ParseFromString(**bytes));
+  return Sequence(stored.received());
+}
+
+absl::Status Mesh::Commit(int at) {
+  absl::Status status = core(at).Commit(Now(at));
+  if (!status.ok()) nodes_[at].failed = true;
+  return status;
+}
+
 absl::StatusOr<WriteName> Mesh::Put(int at, const std::string& name_space, const std::string& id,
                                     const std::string& value, SessionToken* token,
                                     const std::string& request_id) {
@@ -85,11 +125,16 @@ absl::StatusOr<WriteName> Mesh::Put(int at, const std::string& name_space, const
   mutation.set_id(id);
   mutation.add_changes()->set_put(value);
   mutation.mutable_options()->set_request_id(request_id);
-  SessionToken none;
-  auto name = core(at).StageWrite({&mutation, token == nullptr ? &none : token}, Now(at));
+  auto name = Mutate(at, mutation, token == nullptr ? SessionToken() : *token);
+  if (name.ok() && token != nullptr) token->Advance(name->version.origin, name->sequence);
+  return name;
+}
+
+absl::StatusOr<WriteName> Mesh::Mutate(int at, const v1::MutateRequest& mutation,
+                                       const SessionToken& token) {
+  auto name = core(at).StageWrite({&mutation, &token}, Now(at));
   if (!name.ok()) return name;
-  if (auto status = core(at).Commit(Now(at)); !status.ok()) return status;
-  if (token != nullptr) token->Advance(name->version.origin, name->sequence);
+  if (auto status = Commit(at); !status.ok()) return status;
   return name;
 }
 
@@ -99,11 +144,7 @@ absl::StatusOr<WriteName> Mesh::Delete(int at, const std::string& name_space,
   mutation.set_namespace_(name_space);
   mutation.set_id(id);
   mutation.add_changes()->set_delete_(true);
-  SessionToken none;
-  auto name = core(at).StageWrite({&mutation, &none}, Now(at));
-  if (!name.ok()) return name;
-  if (auto status = core(at).Commit(Now(at)); !status.ok()) return status;
-  return name;
+  return Mutate(at, mutation, SessionToken());
 }
 
 std::optional<std::string> Mesh::Get(int at, const std::string& name_space, const std::string& id,
@@ -121,7 +162,7 @@ std::optional<std::string> Mesh::Get(int at, const std::string& name_space, cons
 
 void Mesh::Connect(int from, int to) {
   Link& link = *links_.at({from, to});
-  if (!running(from) || !running(to)) return;
+  if (!running(from) || !running(to) || failed(from) || failed(to)) return;
   Cut(from, to);
   link.up = true;
   link.sender = std::make_unique<LinkSender>(LinkSender::Options{"mesh", NameOf(from), 2000, 10},
@@ -151,7 +192,7 @@ void Mesh::ConnectAll() {
 
 bool Mesh::Step(int from, int to, bool heartbeat) {
   Link& link = *links_.at({from, to});
-  if (!link.up) return false;
+  if (!link.up || failed(from) || failed(to)) return false;
   bool moved = false;
   if (auto request = link.receiver->NextRequest(*core(to).view())) {
     link.requests.push_back(std::move(*request));
@@ -212,7 +253,7 @@ absl::Status Mesh::Take(int to, const internal::v1::PullResponse& response, Link
     core.ObserveWatermark(Origin(mark.origin()), Sequence(mark.sequence()),
                           HybridTime(mark.timestamp()));
   }
-  if (auto status = core.Commit(Now(to)); !status.ok()) return status;
+  if (auto status = Commit(to); !status.ok()) return status;
   link.receiver->OnCommitted(response.batch().block().size(), entries, now_);
   return absl::OkStatus();
 }
@@ -229,7 +270,7 @@ bool Mesh::Settle(bool relays) {
       if (!running(i)) continue;
       if (heartbeat && relays) PlanAllRelays(i);
       if (core(i).HasStaged()) {
-        HP_CHECK(core(i).Commit(Now(i)).ok());
+        HP_CHECK(Commit(i).ok());
       }
     }
     // A heartbeat may bring a relay about, so two quiet rounds of them end it.

@@ -31,10 +31,24 @@ class Mesh {
   int size() const { return static_cast<int>(nodes_.size()); }
   // Opens the replica on its disk with a new origin.
   void Start(int at);
+  // The same, but false if the disk failed; the replica is down then.
+  bool TryStart(int at);
   // The process dies; with `power`, so does what was not synced.
   void Crash(int at, bool power = false);
   // The disk is replaced by an empty one. The replica must be down.
   void WipeDisk(int at);
+  // Copies the disk as it is now; RestoreDisk() puts the last copy in its place, as a backup would.
+  // To restore, the replica must be down; false if there is no copy.
+  void CopyDisk(int at);
+  bool RestoreDisk(int at);
+  // The replica's next write to its disk fails.
+  void FailNextWrite(int at, MemoryDisk::Fate fate) {
+    nodes_[at].disk->FailNextWrite(absl::StatusCode::kUnavailable, fate);
+  }
+  // True once a write to the disk has failed; only Crash() and Start() help.
+  bool failed(int at) const { return nodes_[at].failed; }
+  // What the replica's disk has of an origin, also while it is down.
+  Sequence ReceivedOnDisk(int at, Origin origin);
   bool running(int at) const { return nodes_[at].core != nullptr; }
   ReplicaCore& core(int at) { return *nodes_[at].core; }
   KvEngine& engine(int at) { return *nodes_[at].engine; }
@@ -43,6 +57,9 @@ class Mesh {
   absl::StatusOr<WriteName> Put(int at, const std::string& name_space, const std::string& id,
                                 const std::string& value, SessionToken* token = nullptr,
                                 const std::string& request_id = "");
+  // Makes any mutation and commits it.
+  absl::StatusOr<WriteName> Mutate(int at, const v1::MutateRequest& mutation,
+                                   const SessionToken& token);
   absl::StatusOr<WriteName> Delete(int at, const std::string& name_space, const std::string& id);
   // The value of item "" of a record; nullopt if there is none.
   std::optional<std::string> Get(int at, const std::string& name_space, const std::string& id,
@@ -75,7 +92,9 @@ class Mesh {
     std::shared_ptr<MemoryDisk> disk = std::make_shared<MemoryDisk>();
     std::unique_ptr<KvEngine> engine;
     std::unique_ptr<ReplicaCore> core;
+    std::shared_ptr<MemoryDisk> copy;
     absl::Duration skew;
+    bool failed = false;
   };
   struct Link {
     bool up = false;
@@ -85,6 +104,7 @@ class Mesh {
     std::deque<internal::v1::PullResponse> responses;
   };
 
+  absl::Status Commit(int at);
   absl::Status Take(int to, const internal::v1::PullResponse& response, Link& link);
 
   std::shared_ptr<const Topology> topology_;
@@ -92,6 +112,7 @@ class Mesh {
   std::map<std::pair<int, int>, std::unique_ptr<Link>> links_;
   absl::Duration now_ = absl::Hours(1);
   uint64_t origins_ = 0;
+  uint64_t copies_ = 0;
   int quiet_from_round_ = 0;
 };
 
