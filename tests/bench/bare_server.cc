@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "grpcpp/grpcpp.h"
 #include "homeport/v1/key_value.grpc.pb.h"
@@ -72,6 +73,8 @@ void Serve(grpc::ServerCompletionQueue* queue) {
 }  // namespace
 
 int RunBareServer(const BareServerOptions& options) {
+  // As `homeport serve` does.
+  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   sigset_t signals;
   sigemptyset(&signals);
   sigaddset(&signals, SIGTERM);

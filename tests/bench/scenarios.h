@@ -31,7 +31,8 @@ struct BenchOptions {
 
 // Each adds its rows to `report`. Errors are of what could not be measured; a missed mark is none.
 absl::Status MeasureDecisions(const BenchOptions& options, Report& report);
-absl::Status MeasureGets(const BenchOptions& options, Report& report);
+absl::Status MeasureLocalGets(const BenchOptions& options, Report& report);
+absl::Status MeasureRemoteGets(const BenchOptions& options, Report& report);
 absl::Status MeasurePuts(const BenchOptions& options, Report& report);
 absl::Status MeasureLag(const BenchOptions& options, Report& report);
 
