@@ -49,6 +49,8 @@ class LinkManager::Impl {
       }
     }
     for (auto& [name, peer] : gone) peer.link->Stop();
+    absl::MutexLock lock(&mutex_);
+    for (auto& [name, peer] : peers_) peer.link->OnTopology();
   }
 
   std::vector<v1::LinkStatus> Status() const {

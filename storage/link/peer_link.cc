@@ -21,6 +21,12 @@ using internal::v1::PullResponse;
 // Acknowledgements cost a message; this often is enough for status and retention.
 constexpr absl::Duration kAckInterval = absl::Milliseconds(10);
 
+// Of one peer, what the replica has not answered yet: no more is read beyond so many messages, or
+// so many bytes once they are unpacked. Credit bounds a peer that keeps to it, and neither skips
+// nor heartbeats, nor how far a batch was compressed.
+constexpr int kSubmittedMax = 1024;
+constexpr uint64_t kSubmittedBytesMax = 64 * 1024 * 1024;
+
 std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address) {
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(static_cast<int>(kBlockBytesMax) + 1024 * 1024);
@@ -41,6 +47,7 @@ class GrpcPeerLink final : public PeerLink, public std::enable_shared_from_this<
                const LinkOptions& options)
       : replica_(replica),
         options_(options),
+        address_(address),
         channel_(MakeChannel(address)),
         stub_(internal::v1::Replication::NewStub(channel_)),
         receiver_({replica->topology()->cluster(), replica->name(), std::move(peer),
@@ -53,12 +60,15 @@ class GrpcPeerLink final : public PeerLink, public std::enable_shared_from_this<
     absl::MutexLock lock(&mutex_);
     if (stopped_) return;
     if (stream_ == nullptr) {
-      if (now >= connect_next_) ConnectLocked(now);
+      // What the last stream brought is answered first, or it would count for the next one.
+      if (now >= connect_next_ && submitted_ == 0) ConnectLocked(now);
       return;
     }
-    if (now - heard_ > options_.silence_max) {
+    if (!read_due_ && now - heard_ > options_.silence_max) {
       EndLocked(absl::UnavailableError(
           absl::StrCat("nothing was heard for ", absl::FormatDuration(options_.silence_max))));
+      // A connection that a network has swallowed heals late, if ever; a new one at once.
+      new_channel_ = true;
       return;
     }
     SendLocked(now);
@@ -73,6 +83,14 @@ class GrpcPeerLink final : public PeerLink, public std::enable_shared_from_this<
     candidate.down = !receiver_.established() && now - down_since_ > options_.relay_after;
     candidate.receiver = &receiver_;
     use(candidate);
+  }
+
+  void OnTopology() override {
+    absl::MutexLock lock(&mutex_);
+    if (stopped_ || stream_ == nullptr) return;
+    if (fingerprint_ != replica_->topology()->fingerprint()) {
+      EndLocked(absl::CancelledError("the topology has changed"));
+    }
   }
 
   void WantRelay(std::map<Origin, Sequence> wanted) override {
@@ -122,13 +140,31 @@ class GrpcPeerLink final : public PeerLink, public std::enable_shared_from_this<
     std::shared_ptr<GrpcPeerLink> link_;
   };
 
+  // What was given to the replica with one message.
+  struct Submitted {
+    uint64_t bytes = 0;  // of the batch, as it came
+    uint64_t entries = 0;
+    uint64_t unpacked_bytes = 0;
+    bool hello = false;
+  };
+
+  bool FullLocked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return submitted_ >= kSubmittedMax || submitted_bytes_ >= kSubmittedBytesMax;
+  }
+
   void ConnectLocked(SteadyTime now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    if (std::exchange(new_channel_, false)) {
+      channel_ = MakeChannel(address_);
+      stub_ = internal::v1::Replication::NewStub(channel_);
+    }
     stream_ = new Stream(shared_from_this());
     heard_ = now;
     ended_ = absl::OkStatus();
+    read_due_ = false;
     stub_->async()->Pull(&stream_->context, stream_);
-    stream_->request = receiver_.OnConnected(replica_->topology()->fingerprint(), *replica_->view(),
-                                             replica_->clock()->WallNow());
+    fingerprint_ = replica_->topology()->fingerprint();
+    stream_->request =
+        receiver_.OnConnected(fingerprint_, *replica_->view(), replica_->clock()->WallNow());
     stream_->writing = true;
     // Writes start from other threads than the stream's own, so the call is held open for them.
     stream_->AddHold();
@@ -166,7 +202,7 @@ class GrpcPeerLink final : public PeerLink, public std::enable_shared_from_this<
 
   void OnRead(Stream* stream, bool ok) {
     PeerBatch batch;
-    uint64_t bytes = 0;
+    Submitted submitted;
     {
       absl::MutexLock lock(&mutex_);
       if (!ok) return EndLocked(absl::UnavailableError("the stream ended"));
@@ -179,14 +215,13 @@ class GrpcPeerLink final : public PeerLink, public std::enable_shared_from_this<
         return EndLocked(std::move(status));
       }
       if (!was_established) {
-        backoff_ = options_.backoff_min;
         Log(LogLevel::kInfo, "link up", {{"peer", receiver_.peer().value()}});
       }
       if (response.has_batch()) {
         auto block = UnpackBlock(response.batch());
         if (!block.ok()) return EndLocked(block.status());
         batch.block = std::move(*block);
-        bytes = response.batch().block().size();
+        submitted.bytes = response.batch().block().size();
       }
       batch.skips.assign(response.skips().begin(), response.skips().end());
       batch.heartbeat = response.heartbeat();
@@ -200,24 +235,40 @@ class GrpcPeerLink final : public PeerLink, public std::enable_shared_from_this<
           }
         }
       }
+      submitted.entries = batch.block.entries_size();
+      submitted.hello = response.has_hello();
+      submitted.unpacked_bytes = batch.block.ByteSizeLong() + stream->response.ByteSizeLong();
       stream->response.Clear();
       ++submitted_;
+      submitted_bytes_ += submitted.unpacked_bytes;
     }
-    const uint64_t entries = batch.block.entries_size();
     replica_->SubmitFromPeer(std::move(batch),
-                             [self = shared_from_this(), bytes, entries](absl::Status status) {
-                               self->OnCommitted(status, bytes, entries);
+                             [self = shared_from_this(), submitted](absl::Status status) {
+                               self->OnCommitted(status, submitted);
                              });
     absl::MutexLock lock(&mutex_);
-    if (ended_.ok()) stream->StartRead(&stream->response);
+    if (!ended_.ok()) return;
+    if (FullLocked()) {
+      read_due_ = true;
+    } else {
+      stream->StartRead(&stream->response);
+    }
   }
 
-  void OnCommitted(const absl::Status& status, uint64_t bytes, uint64_t entries) {
+  void OnCommitted(const absl::Status& status, const Submitted& submitted) {
     absl::MutexLock lock(&mutex_);
     --submitted_;
+    submitted_bytes_ -= submitted.unpacked_bytes;
     const SteadyTime now = replica_->clock()->SteadyNow();
     if (status.ok()) {
-      receiver_.OnCommitted(bytes, entries, now);
+      // Not at the hello: a peer whose first batch is refused would be asked for it ever again.
+      if (!submitted.hello) backoff_ = options_.backoff_min;
+      receiver_.OnCommitted(submitted.bytes, submitted.entries, now);
+      if (read_due_ && ended_.ok() && stream_ != nullptr && !FullLocked()) {
+        read_due_ = false;
+        heard_ = now;
+        stream_->StartRead(&stream_->response);
+      }
       SendLocked(now);
       return;
     }
@@ -251,15 +302,22 @@ class GrpcPeerLink final : public PeerLink, public std::enable_shared_from_this<
 
   Replica* const replica_;
   const LinkOptions options_;
-  const std::shared_ptr<grpc::Channel> channel_;
-  const std::unique_ptr<internal::v1::Replication::Stub> stub_;
+  const std::string address_;
   mutable absl::Mutex mutex_;
+  std::shared_ptr<grpc::Channel> channel_ ABSL_GUARDED_BY(mutex_);
+  std::unique_ptr<internal::v1::Replication::Stub> stub_ ABSL_GUARDED_BY(mutex_);
+  bool new_channel_ ABSL_GUARDED_BY(mutex_) = false;
   LinkReceiver receiver_ ABSL_GUARDED_BY(mutex_);
   Stream* stream_ ABSL_GUARDED_BY(mutex_) = nullptr;
+  // The topology that the stream's hello named.
+  std::string fingerprint_ ABSL_GUARDED_BY(mutex_);
   // Why the present stream is being ended; OK while it is not.
   absl::Status ended_ ABSL_GUARDED_BY(mutex_);
-  // Batches given to the replica and not answered.
+  // Messages given to the replica and not answered, and their bytes.
   int submitted_ ABSL_GUARDED_BY(mutex_) = 0;
+  uint64_t submitted_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+  // A message was taken in, and the next one is asked for when one is answered.
+  bool read_due_ ABSL_GUARDED_BY(mutex_) = false;
   SteadyTime heard_ ABSL_GUARDED_BY(mutex_);
   SteadyTime connect_next_ ABSL_GUARDED_BY(mutex_) = -absl::InfiniteDuration();
   SteadyTime send_next_ ABSL_GUARDED_BY(mutex_);

@@ -19,6 +19,9 @@ class PeerLink {
   virtual void Tick() = 0;
   // What the relay planner needs. `use` runs under the link's lock.
   virtual void WithCandidate(absl::FunctionRef<void(const RelayCandidate&)> use) = 0;
+  // The topology may have changed. A peer goes by the topology that the hello of the stream named,
+  // so a stream that began under another one is ended and begun again.
+  virtual void OnTopology() = 0;
   virtual void WantRelay(std::map<Origin, Sequence> wanted) = 0;
   virtual v1::LinkStatus Status() const = 0;
   virtual std::optional<absl::Duration> ClockOffset() const = 0;

@@ -63,7 +63,7 @@ std::optional<PullResponse> LinkSender::OnHello(const Hello& hello,
         absl::StrCat(peer_.value(), " is not a peer in the topology of ", options_.self.value()));
   }
   OnTopology(std::move(topology));
-  TakeReports(hello.origins(), view);
+  TakeReports(hello.origins());
   TakeOwnOrigins(view);
   return std::nullopt;
 }
@@ -79,12 +79,10 @@ void LinkSender::TakeOwnOrigins(const ReplicaView& view) {
   }
 }
 
-void LinkSender::TakeReports(const google::protobuf::RepeatedPtrField<OriginReport>& reports,
-                             const ReplicaView& view) {
+void LinkSender::TakeReports(const google::protobuf::RepeatedPtrField<OriginReport>& reports) {
   for (const OriginReport& report : reports) {
     const Origin origin(report.origin());
-    // What nobody here knows is of no use here, and there is no end to it.
-    if (view.Find(origin) == nullptr) continue;
+    if (acknowledged_.size() >= kOriginsMax && !acknowledged_.contains(origin)) continue;
     acknowledged_[origin] = {Sequence(report.received()), Sequence(report.applied())};
   }
 }
@@ -107,7 +105,7 @@ void LinkSender::OnRequest(const PullRequest& request, const ReplicaView& view) 
   constexpr int64_t kCreditMax = int64_t{4} * 1024 * 1024 * 1024;
   const uint64_t granted = std::min<uint64_t>(kCreditMax, request.credit_bytes());
   credit_ = std::min(kCreditMax, credit_ + static_cast<int64_t>(granted));
-  TakeReports(request.acknowledged(), view);
+  TakeReports(request.acknowledged());
   if (!request.has_relay()) return;
   const std::map<Origin, Sequence> under_way = std::exchange(relay_, {});
   for (const internal::v1::Position& after : request.relay().after()) {

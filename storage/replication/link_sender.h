@@ -63,9 +63,7 @@ class LinkSender {
   enum class Verdict { kSend, kSkip, kNotFromMe };
 
   void TakeOwnOrigins(const ReplicaView& view);
-
-  void TakeReports(const google::protobuf::RepeatedPtrField<internal::v1::OriginReport>& reports,
-                   const ReplicaView& view);
+  void TakeReports(const google::protobuf::RepeatedPtrField<internal::v1::OriginReport>& reports);
   // Adds what follows `sent` in the origin's log to `response`; false when the message is full.
   absl::StatusOr<bool> Fill(Origin origin, Sequence limit, Origin self,
                             internal::v1::EntryBlock& block, size_t& bytes, int& skips_left,

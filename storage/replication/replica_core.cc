@@ -391,7 +391,9 @@ void ReplicaCore::ObserveWatermark(Origin origin, Sequence sequence, HybridTime 
 }
 
 void ReplicaCore::ObserveReplica(Origin origin, const ReplicaName& replica) {
-  OriginState& state = origins_[origin];
+  auto found = origins_.find(origin);
+  if (found == origins_.end()) return;
+  OriginState& state = found->second;
   if (state.replica == nullptr) {
     state.replica = std::make_shared<const ReplicaName>(replica);
     state.dirty = true;

@@ -1,0 +1,147 @@
+// Links over real streams, while the topology changes under them.
+#include <grpcpp/grpcpp.h>
+
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/synchronization/notification.h"
+#include "common/time/system/system_clock.h"
+#include "gtest/gtest.h"
+#include "storage/engine/memory/memory_disk.h"
+#include "storage/engine/memory/memory_engine.h"
+#include "storage/link/link_manager.h"
+#include "storage/link/replication_service.h"
+#include "storage/replica/replica.h"
+
+namespace homeport {
+namespace {
+
+// Longer than anything here takes; only a failure waits so long.
+constexpr absl::Duration kPatience = absl::Seconds(20);
+
+// Regions r0 and r1 hold "both"; "first" is held by r0 only.
+std::shared_ptr<const Topology> MakeTopology(const std::string& default_region) {
+  internal::v1::Topology proto;
+  proto.set_cluster("links");
+  proto.set_default_region(default_region);
+  for (int i = 0; i < 2; ++i) {
+    internal::v1::Region* region = proto.add_regions();
+    region->set_name(absl::StrCat("r", i));
+    region->set_country("DE");
+    region->set_latitude(i);
+    region->set_longitude(i);
+    region->add_gateways(absl::StrCat("127.0.0.1:", 1000 + i));
+    internal::v1::Replica* replica = region->add_replicas();
+    replica->set_name("a");
+    replica->set_address(absl::StrCat("127.0.0.1:", 2000 + i));
+  }
+  proto.add_namespaces()->set_name("both");
+  internal::v1::Namespace* first = proto.add_namespaces();
+  first->set_name("first");
+  first->add_regions("r0");
+  auto topology = Topology::Create(proto);
+  EXPECT_TRUE(topology.ok()) << topology.status();
+  return *topology;
+}
+
+std::shared_ptr<Replica> OpenReplica(const std::string& name, const Clock* clock, Origin origin) {
+  ReplicaOptions options;
+  options.name = ReplicaName(name);
+  options.data_path = name;
+  auto engine = MemoryEngine::Open(std::make_shared<MemoryDisk>());
+  EXPECT_TRUE(engine.ok()) << engine.status();
+  auto replica =
+      Replica::Open(std::move(options), std::move(*engine), clock, MakeTopology("r0"), origin);
+  EXPECT_TRUE(replica.ok()) << replica.status();
+  return *replica;
+}
+
+void Put(Replica& replica, const std::string& name_space) {
+  internal::v1::StoreRequest request;
+  request.mutable_mutate()->set_namespace_(name_space);
+  request.mutable_mutate()->set_id("record");
+  request.mutable_mutate()->add_changes()->set_put("value");
+  internal::v1::StoreResponse response;
+  absl::Status status;
+  absl::Notification done;
+  replica.Execute(CallContext(), request, &response, [&](absl::Status result) {
+    status = std::move(result);
+    done.Notify();
+  });
+  done.WaitForNotification();
+  EXPECT_TRUE(status.ok()) << status;
+}
+
+// True once `replica` has applied the origin up to `sequence`.
+bool WaitApplied(Replica& replica, Origin origin, Sequence sequence) {
+  absl::Mutex mutex;
+  bool there = false;
+  const int listener = replica.AddListener([&] {
+    absl::MutexLock lock(&mutex);
+    there = replica.view()->AppliedOf(origin) >= sequence;
+  });
+  {
+    absl::MutexLock lock(&mutex);
+    mutex.AwaitWithTimeout(absl::Condition(&there), kPatience);
+  }
+  replica.RemoveListener(listener);
+  return there;
+}
+
+class TopologyChangeTest : public testing::Test {
+ protected:
+  TopologyChangeTest()
+      : sender_(OpenReplica("r0/a", &clock_, kSender)),
+        receiver_(OpenReplica("r1/a", &clock_, Origin(2))),
+        service_(sender_.get(), ReplicationServiceOptions()) {
+    grpc::ServerBuilder builder;
+    int port = 0;
+    builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
+    builder.RegisterService(service_.service());
+    server_ = builder.BuildAndStart();
+    LinkOptions options;
+    options.dial["r0/a"] = absl::StrCat("127.0.0.1:", port);
+    links_ = std::make_unique<LinkManager>(receiver_.get(), std::move(options));
+  }
+  ~TopologyChangeTest() override {
+    links_->Stop();
+    service_.Stop();
+    server_->Shutdown();
+  }
+
+  const Origin kSender{1};
+  SystemClock clock_;
+  std::shared_ptr<Replica> sender_;
+  std::shared_ptr<Replica> receiver_;
+  ReplicationService service_;
+  std::unique_ptr<grpc::Server> server_;
+  std::unique_ptr<LinkManager> links_;
+};
+
+TEST_F(TopologyChangeTest, WhatAPeerMayNotHoldIsStillLeftOutAfterBothSidesChanged) {
+  Put(*sender_, "first");
+  Put(*sender_, "both");
+  ASSERT_TRUE(WaitApplied(*receiver_, kSender, Sequence(3)));
+
+  sender_->SetTopology(MakeTopology("r1"));
+  receiver_->SetTopology(MakeTopology("r1"));
+  links_->OnTopology();
+  Put(*sender_, "first");
+  Put(*sender_, "both");
+  EXPECT_TRUE(WaitApplied(*receiver_, kSender, Sequence(5)));
+}
+
+TEST_F(TopologyChangeTest, TheSideThatChangesLastSetsTheLinkGoingAgain) {
+  receiver_->SetTopology(MakeTopology("r1"));
+  links_->OnTopology();
+  Put(*sender_, "first");
+  Put(*sender_, "both");
+  sender_->SetTopology(MakeTopology("r1"));
+  EXPECT_TRUE(WaitApplied(*receiver_, kSender, Sequence(3)));
+}
+
+}  // namespace
+}  // namespace homeport
