@@ -107,11 +107,13 @@ absl::StatusOr<std::unique_ptr<ChildProcess>> ChildProcess::Start(const Options&
 }
 
 ChildProcess::~ChildProcess() {
-  if (!end_.has_value()) {
-    kill(pid_, SIGKILL);
-    Reap(0);
-  }
+  if (!end_.has_value()) KillGroup();
   close(pid_fd_);
+}
+
+void ChildProcess::KillGroup() {
+  kill(-pid_, SIGKILL);
+  Reap(0);
 }
 
 void ChildProcess::Reap(int options) {
@@ -157,10 +159,7 @@ absl::StatusOr<ProcessEnd> ChildProcess::Wait(absl::Duration timeout) {
 ProcessEnd ChildProcess::Stop(absl::Duration patience) {
   if (IsAlive()) {
     kill(pid_, SIGTERM);
-    if (!Wait(patience).ok()) {
-      kill(pid_, SIGKILL);
-      Reap(0);
-    }
+    if (!Wait(patience).ok()) KillGroup();
   }
   return end_.value_or(ProcessEnd{});
 }

@@ -26,8 +26,8 @@ struct ProcessEnd {
 
 // One child process. It runs in a process group of its own, so that a terminal's Ctrl-C reaches
 // only us, and is killed by the kernel when the thread that started it ends: start children from
-// a thread that lives as long as they shall. Thread-compatible. The destructor kills (SIGKILL) and
-// reaps a child that still runs.
+// a thread that lives as long as they shall. Thread-compatible. The destructor kills (SIGKILL) a
+// child that still runs, with what it has started itself, and reaps it.
 class ChildProcess {
  public:
   struct Options {
@@ -54,11 +54,14 @@ class ChildProcess {
   absl::Status Signal(int signal);
   // Waits until it has ended. DEADLINE_EXCEEDED if it has not after `timeout`.
   absl::StatusOr<ProcessEnd> Wait(absl::Duration timeout);
-  // SIGTERM, and SIGKILL for one that has not ended after `patience`; then how it ended.
+  // SIGTERM, and SIGKILL for one that has not ended after `patience`, with what it has started
+  // itself; then how it ended.
   ProcessEnd Stop(absl::Duration patience);
 
  private:
   ChildProcess(pid_t pid, int pid_fd) : pid_(pid), pid_fd_(pid_fd) {}
+  // The child has not been reaped yet, so the group is still its own.
+  void KillGroup();
   void Reap(int options);
 
   const pid_t pid_;

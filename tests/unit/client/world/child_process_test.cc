@@ -2,6 +2,7 @@
 
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include <filesystem>
 #include <fstream>
@@ -67,6 +68,19 @@ TEST(ChildProcessTest, StopKillsOneThatDoesNotListen) {
                              "trap '' TERM; echo > " + ready + "; while :; do sleep 1000; done"}});
   while (!std::filesystem::exists(ready)) sched_yield();
   EXPECT_EQ(child->Stop(absl::Milliseconds(1)), (ProcessEnd{0, SIGKILL}));
+  std::filesystem::remove_all(folder);
+}
+
+TEST(ChildProcessTest, KillingTakesWhatTheChildHasStartedAlong) {
+  std::string folder = testing::TempDir() + "/child_XXXXXX";
+  ASSERT_NE(mkdtemp(folder.data()), nullptr);
+  const std::string pipe = folder + "/pipe";
+  ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+  auto child = MustStart({.command = {"/bin/sh", "-c", "sleep 1000 > " + pipe + "; true"}});
+  // Opening waits for the writer, and reading for the end of the last one.
+  std::ifstream reader(pipe);
+  child.reset();
+  EXPECT_EQ(reader.get(), std::ifstream::traits_type::eof());
   std::filesystem::remove_all(folder);
 }
 
