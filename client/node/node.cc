@@ -9,8 +9,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
+#include "client/node/config_metrics.h"
 #include "client/node/follow_topology.h"
 #include "client/node/internal_server.h"
 #include "client/node/storage_metrics.h"
@@ -258,6 +260,8 @@ class ProcessNode final : public Node {
     metrics_server_ = std::move(*metrics);
     addresses_.metrics_address =
         absl::StrCat(HostOf(addresses_.metrics_address), ":", metrics_server_->port());
+    config_metrics_ = std::make_shared<ConfigMetrics>(watcher_.get(), geo_.get());
+    metrics_server_->Add(config_metrics_);
     if (storage_metrics_ != nullptr) metrics_server_->Add(storage_metrics_);
 
     PublicServerOptions options;
@@ -278,10 +282,12 @@ class ProcessNode final : public Node {
     source.replica = [this] { return LocalStatus(); };
     source.warnings = [this] {
       std::vector<std::string> warnings;
-      if (std::string warning = geo_->status().warning; !warning.empty()) {
-        warnings.push_back(std::move(warning));
+      if (std::string refusal = watcher_->refusal(); !refusal.empty()) {
+        warnings.push_back(absl::StrCat("the topology file is refused, the one before serves on: ",
+                                        absl::StrReplaceAll(refusal, {{"\n", "; "}})));
       }
-      for (const GeoFileStatus& file : geo_->status().files) {
+      const GeoStatus geo = geo_->status();
+      for (const GeoFileStatus& file : geo.files) {
         if (!file.refused.empty()) warnings.push_back(file.refused);
       }
       if (replica_ != nullptr) {
@@ -500,6 +506,7 @@ class ProcessNode final : public Node {
   std::map<std::string, Remote> stores_ ABSL_GUARDED_BY(stores_mutex_);
   std::unique_ptr<Gateway> gateway_;
   std::unique_ptr<PublicServer> public_server_;
+  std::shared_ptr<ConfigMetrics> config_metrics_;
   std::shared_ptr<StorageMetrics> storage_metrics_;
   std::unique_ptr<MetricsServer> metrics_server_;
 };

@@ -65,6 +65,11 @@ TopologyWatcher::Counts TopologyWatcher::counts() const {
   return counts_;
 }
 
+std::string TopologyWatcher::refusal() const {
+  absl::MutexLock lock(&mutex_);
+  return refusal_;
+}
+
 absl::Status TopologyWatcher::Reload() {
   absl::MutexLock load(&load_mutex_);
   last_refusal_.clear();
@@ -105,6 +110,7 @@ absl::Status TopologyWatcher::Load() {
     {
       absl::MutexLock lock(&mutex_);
       ++counts_.refused;
+      refusal_ = what;
     }
     for (absl::string_view problem : absl::StrSplit(what, '\n')) {
       Log(LogLevel::kError, "topology refused",
@@ -114,6 +120,10 @@ absl::Status TopologyWatcher::Load() {
     return refusal;
   }
   last_refusal_.clear();
+  {
+    absl::MutexLock lock(&mutex_);
+    refusal_.clear();
+  }
   if ((*next)->proto().SerializeAsString() == in_force->proto().SerializeAsString()) {
     return absl::OkStatus();
   }

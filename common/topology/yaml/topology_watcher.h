@@ -55,6 +55,8 @@ class TopologyWatcher {
   // Never blocks on a load.
   Snapshot current() const;
   Counts counts() const;
+  // Why what the file has now is not in force; empty if it is.
+  std::string refusal() const;
 
   // Reads the file now, whether or not it seems changed: for a signal. OK if it is in force
   // afterwards, also when nothing had changed. Otherwise why it was refused: errors as those of
@@ -94,6 +96,7 @@ class TopologyWatcher {
   mutable absl::Mutex mutex_;
   Snapshot current_ ABSL_GUARDED_BY(mutex_);
   Counts counts_ ABSL_GUARDED_BY(mutex_);
+  std::string refusal_ ABSL_GUARDED_BY(mutex_);
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::thread thread_;
 };
