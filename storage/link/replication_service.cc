@@ -2,6 +2,7 @@
 
 #include <grpcpp/grpcpp.h>
 
+#include <atomic>
 #include <map>
 #include <optional>
 #include <utility>
@@ -72,13 +73,10 @@ class SenderStream : public std::enable_shared_from_this<SenderStream> {
     Wake();
   }
 
-  // Sees to it that the filling thread looks at the stream.
+  // Sees to it that the filling thread looks at the stream. Takes no lock that is held while a
+  // message is filled: the commit thread calls this.
   void Wake() {
-    {
-      absl::MutexLock lock(&mutex_);
-      if (woken_ || reactor_ == nullptr) return;
-      woken_ = true;
-    }
+    if (woken_.exchange(true)) return;
     runner_->Run([self = shared_from_this()] { self->Pump(); });
   }
 
@@ -122,8 +120,8 @@ class SenderStream : public std::enable_shared_from_this<SenderStream> {
   }
 
   void Pump() {
-    absl::MutexLock lock(&mutex_);
     woken_ = false;
+    absl::MutexLock lock(&mutex_);
     if (reactor_ == nullptr || finished_ || writing_ || !greeted_) return;
     if (auto topology = replica_->topology(); topology != topology_) {
       topology_ = topology;
@@ -173,7 +171,7 @@ class SenderStream : public std::enable_shared_from_this<SenderStream> {
   bool greeted_ ABSL_GUARDED_BY(mutex_) = false;
   bool refused_ ABSL_GUARDED_BY(mutex_) = false;
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;
-  bool woken_ ABSL_GUARDED_BY(mutex_) = false;
+  std::atomic<bool> woken_ = false;
   bool finished_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
@@ -248,9 +246,13 @@ class ReplicationService::Impl final : public internal::v1::Replication::Callbac
   }
 
   std::vector<PullingPeer> Peers() const {
+    std::map<int, std::shared_ptr<SenderStream>> streams;
+    {
+      absl::MutexLock lock(&mutex_);
+      streams = streams_;
+    }
     std::vector<PullingPeer> peers;
-    absl::MutexLock lock(&mutex_);
-    for (const auto& [number, stream] : streams_) {
+    for (const auto& [number, stream] : streams) {
       if (auto peer = stream->Peer()) peers.push_back(std::move(*peer));
     }
     return peers;
