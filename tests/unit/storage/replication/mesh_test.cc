@@ -272,5 +272,33 @@ TEST(MeshTest, ARetryGetsTheAnswerThatWasGivenAlsoWhenAnotherReplicaTookTheSameI
   EXPECT_EQ(again->version, first->version);
 }
 
+TEST(MeshTest, AnEntryBehindAGapIsRefused) {
+  Mesh mesh(2);
+  ASSERT_TRUE(mesh.Put(0, "all", "x", "1").ok());
+  const Origin origin = mesh.core(0).self();
+  auto entry = [&](uint64_t sequence) {
+    auto stored = mesh.engine(0).Get(Table::kLog, LogKey(origin, Sequence(sequence)));
+    return (*stored)->substr(5);  // behind the record's kind and checksum
+  };
+  EXPECT_EQ(mesh.core(1).StageEntry(entry(2)).code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_TRUE(mesh.core(1).StageEntry(entry(1)).ok());
+  EXPECT_TRUE(mesh.core(1).StageEntry(entry(2)).ok());
+  EXPECT_TRUE(mesh.core(1).StageEntry(entry(2)).ok());  // again: changes nothing
+  EXPECT_EQ(mesh.core(1).counters().entries_duplicate, 1u);
+}
+
+TEST(MeshTest, WritesOfTheSameTimeEndAlikeWhicheverCameFirst) {
+  Mesh mesh(2);  // time stands still, and both have made as many readings
+  auto one = mesh.Put(0, "all", "x", "0");
+  auto two = mesh.Put(1, "all", "x", "1");
+  ASSERT_TRUE(one.ok() && two.ok());
+  ASSERT_EQ(one->version.time, two->version.time);
+  mesh.ConnectAll();
+  ASSERT_TRUE(mesh.Settle());
+  const std::string greater = one->version > two->version ? "0" : "1";
+  EXPECT_THAT(mesh.Get(0, "all", "x"), Optional(greater));
+  EXPECT_THAT(mesh.Get(1, "all", "x"), Optional(greater));
+}
+
 }  // namespace
 }  // namespace homeport
