@@ -41,7 +41,8 @@ uint32_t Checksum(absl::string_view bytes) {
 
 absl::Status Damaged(absl::string_view what) {
   return MakeError(absl::StatusCode::kInvalidArgument, reason::kTokenInvalid,
-                   absl::StrCat("session_token: ", what), {{"field", "session_token"}});
+                   absl::StrCat("options.session_token: ", what),
+                   {{"field", "options.session_token"}});
 }
 
 struct OriginLess {

@@ -41,7 +41,7 @@ void ExpectTokenInvalid(absl::string_view bytes) {
   const auto token = SessionToken::Parse(bytes, Ours());
   EXPECT_EQ(token.status().code(), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(ReasonOf(token.status()), reason::kTokenInvalid);
-  EXPECT_EQ(ErrorMetadataOf(token.status(), "field"), "session_token");
+  EXPECT_EQ(ErrorMetadataOf(token.status(), "field"), "options.session_token");
 }
 
 TEST(SessionTokenTest, EmptyBytesAreTheTokenOfANewSession) {
