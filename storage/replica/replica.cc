@@ -679,11 +679,22 @@ absl::StatusOr<std::shared_ptr<Replica>> Replica::Open(ReplicaOptions options,
     return absl::FailedPreconditionError(
         absl::StrCat("the topology has no replica ", options.name.value()));
   }
+  const std::optional<int> region =
+      topology->FindRegion(options.name.value().substr(0, options.name.value().find('/')));
+  HP_CHECK(region.has_value());
   auto core = ReplicaCore::Open(std::move(core_options), engine.get(), origin,
                                 {clock->WallNow(), clock->SteadyNow()});
   if (!core.ok()) {
     return absl::Status(core.status().code(),
                         absl::StrCat(options.data_path, ": ", core.status().message()));
+  }
+  for (const std::string& name_space : (*core)->left_out()) {
+    const NamespaceInfo* info = topology->FindNamespace(name_space);
+    if (info == nullptr || !info->HeldBy(*region)) continue;
+    return absl::FailedPreconditionError(absl::StrCat(
+        options.data_path, ": this region now holds namespace '", name_space,
+        "', but entries of it were left out here while it did not; with an empty data directory ",
+        options.name.value(), " gets everything from its peers"));
   }
   return std::shared_ptr<Replica>(new Replica(std::make_unique<Impl>(
       std::move(options), std::move(engine), std::move(*core), clock, std::move(topology))));

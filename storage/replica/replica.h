@@ -69,7 +69,8 @@ struct ReplicaStats {
 class Replica : public RecordStore {
  public:
   // Opens the replica on `engine`, with a new `origin` (random, not 0), and starts its threads.
-  // `clock` must outlive it. Errors as ReplicaCore::Open.
+  // `clock` must outlive it. Errors as ReplicaCore::Open;
+  // FAILED_PRECONDITION also if the region holds a namespace of which this data has holes.
   static absl::StatusOr<std::shared_ptr<Replica>> Open(ReplicaOptions options,
                                                        std::unique_ptr<KvEngine> engine,
                                                        const Clock* clock,

@@ -29,6 +29,8 @@ using internal::v1::StoredRequest;
 constexpr absl::Duration kClockReserve = absl::Milliseconds(300);
 constexpr absl::Duration kForgetInterval = absl::Seconds(1);
 constexpr absl::string_view kClockKey = "clock";
+// One key a namespace of which entries were left out.
+constexpr absl::string_view kLeftOutPrefix = "left_out/";
 
 std::string OriginText(Origin origin) {
   return absl::StrCat(absl::Hex(origin.value(), absl::kZeroPad16));
@@ -63,6 +65,7 @@ absl::StatusOr<std::unique_ptr<ReplicaCore>> ReplicaCore::Open(Options options, 
   std::unique_ptr<ReplicaCore> core(
       new ReplicaCore(std::move(options), engine, origin, now, floor));
   if (auto status = core->LoadOrigins(); !status.ok()) return status;
+  if (auto status = core->LoadLeftOut(); !status.ok()) return status;
   if (core->origins_.contains(origin)) {
     return absl::FailedPreconditionError("the new origin is one that the disk knows");
   }
@@ -96,6 +99,14 @@ absl::Status ReplicaCore::LoadOrigins() {
     }
     clock_.Observe(state.applied_time);
     if (state.applied < state.received) apply_wanted_ = true;
+  }
+  return it->status();
+}
+
+absl::Status ReplicaCore::LoadLeftOut() {
+  std::unique_ptr<KvIterator> it = engine_->Iterate(Table::kMeta, PrefixEnd(kLeftOutPrefix));
+  for (it->Seek(kLeftOutPrefix); it->Valid(); it->Next()) {
+    left_out_.insert(std::string(it->key().substr(kLeftOutPrefix.size())));
   }
   return it->status();
 }
@@ -367,6 +378,10 @@ absl::Status ReplicaCore::StageSkip(const Skip& skip) {
         absl::StrCat("origin ", OriginText(origin), " does not begin with a chain entry"));
   }
   if (auto status = MayLack(skip); !status.ok()) return status;
+  for (const internal::v1::ChangeClass& left_out : skip.classes()) {
+    if (!left_out_.insert(left_out.namespace_()).second) continue;
+    batch_.Put(Table::kMeta, absl::StrCat(kLeftOutPrefix, left_out.namespace_()), std::string());
+  }
   batch_.Put(Table::kLog, LogKey(origin, Sequence(skip.last())),
              MakeLogRecord(LogRecord::Kind::kSkip, skip.SerializeAsString()));
   OriginState& state = origins_[origin];

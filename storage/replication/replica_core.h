@@ -18,6 +18,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -110,6 +111,9 @@ class ReplicaCore {
   absl::StatusOr<WriteName> StageWrite(const LocalWrite& write, const Moment& now);
   // What this region may hold; entries of anything else are refused. Without a policy all are.
   void SetPolicy(HoldingPolicy policy) { policy_.emplace(std::move(policy)); }
+  // Namespaces of which entries were ever left out, because this region was not to hold them. What
+  // is here of them has holes that nothing fills.
+  const std::set<std::string>& left_out() const { return left_out_; }
   // Stages a serialized entry of another origin, or of an earlier one of this replica. One that is
   // already here changes nothing. FAILED_PRECONDITION if the origin's entries before it are not
   // here; DATA_LOSS if it is damaged; PERMISSION_DENIED if this region may not hold what it
@@ -184,6 +188,7 @@ class ReplicaCore {
   ReplicaCore(Options options, KvEngine* engine, Origin self, const Moment& now, HybridTime floor);
 
   absl::Status LoadOrigins();
+  absl::Status LoadLeftOut();
   void StageChain(const Moment& now);
   absl::StatusOr<std::optional<Stamp>> StampOf(const std::string& item_key);
   void StageItem(std::string item_key, const internal::v1::ItemChange& change, const Stamp& stamp);
@@ -225,6 +230,7 @@ class ReplicaCore {
   // Items and request ids staged and not committed yet.
   absl::flat_hash_map<std::string, Stamp> staged_items_;
   absl::flat_hash_map<std::string, internal::v1::StoredRequest> staged_requests_;
+  std::set<std::string> left_out_;
   bool apply_wanted_ = false;
   bool chain_wanted_ = false;
   // No reading past this was promised to anyone; on disk, so that a restart begins after it.

@@ -23,7 +23,8 @@ namespace {
 constexpr absl::Duration kPatience = absl::Seconds(20);
 
 // Regions r0 and r1 hold "both"; "first" is held by r0 only.
-std::shared_ptr<const Topology> MakeTopology(const std::string& default_region) {
+std::shared_ptr<const Topology> MakeTopology(const std::string& default_region,
+                                             bool first_everywhere = false) {
   internal::v1::Topology proto;
   proto.set_cluster("links");
   proto.set_default_region(default_region);
@@ -42,19 +43,26 @@ std::shared_ptr<const Topology> MakeTopology(const std::string& default_region) 
   internal::v1::Namespace* first = proto.add_namespaces();
   first->set_name("first");
   first->add_regions("r0");
+  if (first_everywhere) first->add_regions("r1");
   auto topology = Topology::Create(proto);
   EXPECT_TRUE(topology.ok()) << topology.status();
   return *topology;
 }
 
-std::shared_ptr<Replica> OpenReplica(const std::string& name, const Clock* clock, Origin origin) {
+absl::StatusOr<std::shared_ptr<Replica>> TryOpen(const std::string& name, const Clock* clock,
+                                                 Origin origin, std::shared_ptr<MemoryDisk> disk,
+                                                 std::shared_ptr<const Topology> topology) {
   ReplicaOptions options;
   options.name = ReplicaName(name);
   options.data_path = name;
-  auto engine = MemoryEngine::Open(std::make_shared<MemoryDisk>());
+  auto engine = MemoryEngine::Open(std::move(disk));
   EXPECT_TRUE(engine.ok()) << engine.status();
-  auto replica =
-      Replica::Open(std::move(options), std::move(*engine), clock, MakeTopology("r0"), origin);
+  return Replica::Open(std::move(options), std::move(*engine), clock, std::move(topology), origin);
+}
+
+std::shared_ptr<Replica> OpenReplica(const std::string& name, const Clock* clock, Origin origin,
+                                     std::shared_ptr<MemoryDisk> disk) {
+  auto replica = TryOpen(name, clock, origin, std::move(disk), MakeTopology("r0"));
   EXPECT_TRUE(replica.ok()) << replica.status();
   return *replica;
 }
@@ -94,8 +102,8 @@ bool WaitApplied(Replica& replica, Origin origin, Sequence sequence) {
 class TopologyChangeTest : public testing::Test {
  protected:
   TopologyChangeTest()
-      : sender_(OpenReplica("r0/a", &clock_, kSender)),
-        receiver_(OpenReplica("r1/a", &clock_, Origin(2))),
+      : sender_(OpenReplica("r0/a", &clock_, kSender, std::make_shared<MemoryDisk>())),
+        receiver_(OpenReplica("r1/a", &clock_, Origin(2), receiver_disk_)),
         service_(sender_.get(), ReplicationServiceOptions()) {
     grpc::ServerBuilder builder;
     int port = 0;
@@ -107,13 +115,14 @@ class TopologyChangeTest : public testing::Test {
     links_ = std::make_unique<LinkManager>(receiver_.get(), std::move(options));
   }
   ~TopologyChangeTest() override {
-    links_->Stop();
+    if (links_ != nullptr) links_->Stop();
     service_.Stop();
     server_->Shutdown();
   }
 
   const Origin kSender{1};
   SystemClock clock_;
+  const std::shared_ptr<MemoryDisk> receiver_disk_ = std::make_shared<MemoryDisk>();
   std::shared_ptr<Replica> sender_;
   std::shared_ptr<Replica> receiver_;
   ReplicationService service_;
@@ -141,6 +150,21 @@ TEST_F(TopologyChangeTest, TheSideThatChangesLastSetsTheLinkGoingAgain) {
   Put(*sender_, "both");
   sender_->SetTopology(MakeTopology("r1"));
   EXPECT_TRUE(WaitApplied(*receiver_, kSender, Sequence(3)));
+}
+
+TEST_F(TopologyChangeTest, DataWithHolesIsNotServedWhenTheRegionComesToHoldTheNamespace) {
+  Put(*sender_, "first");
+  ASSERT_TRUE(WaitApplied(*receiver_, kSender, Sequence(2)));
+  links_.reset();
+  receiver_.reset();
+
+  const auto grown = MakeTopology("r0", /*first_everywhere=*/true);
+  const auto refused = TryOpen("r1/a", &clock_, Origin(3), receiver_disk_, grown);
+  EXPECT_EQ(refused.status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_NE(refused.status().message().find("namespace 'first'"), absl::string_view::npos)
+      << refused.status();
+  EXPECT_TRUE(TryOpen("r1/a", &clock_, Origin(4), receiver_disk_, MakeTopology("r0")).ok());
+  EXPECT_TRUE(TryOpen("r1/a", &clock_, Origin(5), std::make_shared<MemoryDisk>(), grown).ok());
 }
 
 }  // namespace
