@@ -48,7 +48,8 @@ class Writer {
                             const std::string& value);
 
   const std::string record_;
-  GatewayClient client_;
+  const std::string gateway_;
+  std::unique_ptr<GatewayClient> client_;
   std::atomic<uint64_t> acknowledged_{0};
   std::atomic<uint64_t> failures_{0};
   absl::Notification stop_;

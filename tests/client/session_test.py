@@ -1,0 +1,109 @@
+#!/usr/bin/env python3
+"""The sessions of docs/clients.md, run as they stand there: Python, Node and the shell."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import unittest
+
+REPOSITORY = os.environ["HOMEPORT_REPOSITORY"]
+sys.path.insert(0, os.path.join(REPOSITORY, "tests", "integration"))
+
+from harness import DE, PROGRAM, Server, new_folder, topology, write_topology
+
+HERE = os.path.join(REPOSITORY, "tests", "client")
+PACKAGES = ["@grpc/grpc-js", "@grpc/proto-loader"]
+
+
+def document_block(language):
+    with open(os.path.join(REPOSITORY, "docs", "clients.md"), encoding="utf-8") as file:
+        return re.search(f"```{language}\n(.*?)```", file.read(), re.DOTALL).group(1)
+
+
+def text_of(*path):
+    with open(os.path.join(HERE, *path), encoding="utf-8") as file:
+        return file.read()
+
+
+class SessionTest(unittest.TestCase):
+
+    def setUp(self):
+        self.server = Server(write_topology(os.path.join(new_folder(), "topology.yaml"),
+                                            topology([DE])), DE).start()
+        self.addCleanup(self.server.kill)
+
+    def output_of(self, *command, **environment):
+        ended = subprocess.run(command, env=dict(os.environ, **environment), capture_output=True,
+                               text=True, timeout=60, check=False, stdin=subprocess.DEVNULL)
+        self.assertEqual(ended.returncode, 0, ended.stdout + ended.stderr)
+        return ended.stdout
+
+
+class PythonTest(SessionTest):
+
+    def test_a_session_from_python_is_as_documented(self):
+        self.assertEqual(document_block("python"), text_of("python", "session.py"))
+        said = self.output_of(sys.executable, "-B", os.path.join(HERE, "python", "session.py"),
+                              self.server.public, "demo", PYTHONPATH=os.environ["HOMEPORT_STUBS"])
+        self.assertEqual(said, "written at eu-central-1/a\nread Ada\nitem name Ada\n"
+                               "error NOT_FOUND NAMESPACE_UNKNOWN no-such\n")
+
+
+class NodeTest(SessionTest):
+
+    def modules(self):
+        """Where node finds the packages; skips the test, saying why, where there are none."""
+        if shutil.which("node") is None:
+            self.skipTest("node is not here")
+        folder = os.path.join(os.environ["HOMEPORT_BUILD"], "node_client")
+        modules = os.path.join(folder, "node_modules")
+        if os.path.isdir(os.path.join(modules, "@grpc", "grpc-js")):
+            return modules
+        if shutil.which("npm") is None:
+            self.skipTest("npm is not here, and @grpc/grpc-js is not in " + modules)
+        os.makedirs(folder, exist_ok=True)
+        npm = subprocess.run(["npm", "install", "--offline", "--no-audit", "--no-fund", "--prefix",
+                              folder, *PACKAGES], capture_output=True, text=True, timeout=60,
+                             check=False)
+        if npm.returncode != 0:
+            self.skipTest("npm has no @grpc/grpc-js in its cache; to run this: npm install "
+                          f"--prefix {folder} " + " ".join(PACKAGES))
+        return modules
+
+    def test_a_session_from_node_is_as_documented(self):
+        modules = self.modules()
+        self.assertEqual(document_block("js"), text_of("node", "session.js"))
+        said = self.output_of("node", os.path.join(HERE, "node", "session.js"), self.server.public,
+                              "demo", os.path.join(REPOSITORY, "proto"), NODE_PATH=modules)
+        self.assertEqual(said, "written at eu-central-1/a\nread Grace\nitem name Grace\n"
+                               "error NOT_FOUND NAMESPACE_UNKNOWN no-such\n")
+
+
+class ShellTest(SessionTest):
+
+    def test_a_session_from_the_shell_is_as_documented(self):
+        lines = document_block("console").splitlines()
+        folder = new_folder()
+        environment = dict(os.environ, HOMEPORT_GATEWAY=self.server.public, TMPDIR=folder,
+                           PATH=os.path.dirname(PROGRAM) + ":" + os.environ["PATH"])
+        wanted = None
+        for line in lines + ["$ true"]:
+            if not line.startswith("$ "):
+                wanted.append(line)
+                continue
+            if wanted is not None:
+                said = (ended.stdout + ended.stderr).rstrip("\n").splitlines()
+                self.assertEqual(len(said), len(wanted), (ended.args, said))
+                for is_said, is_wanted in zip(said, wanted):
+                    # "..." stands for what differs from run to run.
+                    pattern = re.escape(is_wanted).replace(r"\.\.\.", ".+")
+                    self.assertRegex(is_said, "^" + pattern + "$", ended.args)
+            ended = subprocess.run(["sh", "-c", line[2:]], env=environment, text=True, timeout=60,
+                                   capture_output=True, check=False, stdin=subprocess.DEVNULL)
+            wanted = []
+
+
+if __name__ == "__main__":
+    unittest.main()
