@@ -66,6 +66,7 @@ class GrpcPublicServer final : public PublicServer {
         serving_(gateway),
         shared_(gateway, std::move(registry)) {
     shared_.in_flight_max = options.in_flight_max;
+    shared_.answer_bytes_max = options.answer_bytes_max;
     shared_.slow_request = options.slow_request;
   }
 

@@ -19,6 +19,9 @@ struct PublicServerOptions {
   int threads = 0;
   // KeyValue requests in flight at most; one more is RESOURCE_EXHAUSTED (OVERLOADED).
   int in_flight_max = 8192;
+  // Bytes of answers that wait for their clients to read them at most; beyond it answers of more
+  // than 16 KiB are RESOURCE_EXHAUSTED (OVERLOADED).
+  size_t answer_bytes_max = 512 * 1024 * 1024;
   // Requests that take longer are logged, at debug level, as failed ones are.
   absl::Duration slow_request = absl::Seconds(1);
   // How often the state that a health watch reports is looked at.

@@ -11,6 +11,9 @@
 namespace homeport {
 namespace {
 
+// Answers of up to this size are never held back: among them are those of all writes.
+constexpr size_t kSmallAnswerBytes = 16 * 1024;
+
 google::protobuf::ArenaOptions ArenaIn(char* block, size_t bytes) {
   google::protobuf::ArenaOptions options;
   options.initial_block = block;
@@ -82,6 +85,16 @@ void UnaryCall::Account(const absl::Status& status) {
 }
 
 void UnaryCall::Reply(grpc::ByteBuffer response) {
+  ServerShared& shared = pool_->shared();
+  const size_t bytes = response.Length();
+  if (shared.answer_bytes.fetch_add(bytes) + bytes > shared.answer_bytes_max &&
+      bytes > kSmallAnswerBytes) {
+    shared.answer_bytes.fetch_sub(bytes);
+    return Fail(MakeError(absl::StatusCode::kResourceExhausted, reason::kOverloaded,
+                          "too many large answers wait for their readers; try again later",
+                          {{"what", "answer bytes"}}));
+  }
+  answer_bytes_ = bytes;
   Account(absl::OkStatus());
   writer_->Finish(response, grpc::Status::OK, &finish_event_);
 }
@@ -93,6 +106,7 @@ void UnaryCall::Fail(const absl::Status& status) {
 
 void UnaryCall::OnFinish(bool) {
   finished_ = true;
+  pool_->shared().answer_bytes.fetch_sub(std::exchange(answer_bytes_, 0));
   ReleaseIfOver();
 }
 

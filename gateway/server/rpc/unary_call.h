@@ -26,8 +26,11 @@ struct ServerShared {
   Gateway* const gateway;
   ServerMetrics metrics;
   int in_flight_max = 0;
+  size_t answer_bytes_max = 0;
   absl::Duration slow_request;
   std::atomic<int> in_flight{0};
+  // Of answers that gRPC has not sent: a client that does not read leaves them there.
+  std::atomic<size_t> answer_bytes{0};
   // Set before the server shuts down: no calls are posted any more.
   std::atomic<bool> stopping{false};
 };
@@ -105,6 +108,7 @@ class UnaryCall {
   GatewayCall gateway_call_;
   std::shared_ptr<Cancellation> cancellation_;
   SteadyTime started_;
+  size_t answer_bytes_ = 0;
   bool in_flight_ = false;
   bool finished_ = false;
   bool done_ = false;

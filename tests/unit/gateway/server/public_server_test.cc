@@ -307,6 +307,34 @@ TEST_F(PublicServerTest, OneMoreThanTheLimitInFlightIsOverloaded) {
   after.join();
 }
 
+TEST_F(PublicServerTest, LargeAnswersBeyondWhatMayWaitForReadersAreOverloadedAndSmallOnesAreNot) {
+  options_.answer_bytes_max = 50'000;
+  Start();
+  // The answer has the keys of the request.
+  const auto read = [this](int keys) {
+    v1::BatchGetRequest request;
+    request.set_namespace_("orders");
+    for (int i = 0; i < keys; ++i) {
+      v1::ItemName* name = request.add_names();
+      name->set_id("o-1");
+      name->set_key(std::string(1000, static_cast<char>('!' + i)));
+    }
+    grpc::ClientContext context;
+    v1::BatchGetResponse response;
+    return stub_->BatchGet(&context, request, &response);
+  };
+  const grpc::Status refused = read(60);
+  EXPECT_EQ(refused.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_EQ(ReasonOf(DetailsOf(refused)), reason::kOverloaded);
+  // What was sent does not count any more, though the client may hear of it before the server does.
+  for (int i = 0; i < 10; ++i) {
+    grpc::Status status = read(40);
+    while (status.error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED) status = read(40);
+    EXPECT_TRUE(status.ok());
+  }
+  EXPECT_TRUE(read(1).ok());
+}
+
 TEST_F(PublicServerTest, MoreRequestsInFlightThanCallsWaitAreAllServed) {
   Start();
   world_.store(kUs).Hold();
