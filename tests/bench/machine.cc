@@ -7,6 +7,7 @@
 #include <iterator>
 #include <sstream>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
@@ -17,7 +18,7 @@
 namespace homeport::bench {
 namespace {
 
-constexpr size_t kProfileLines = 25;
+constexpr size_t kProfileLines = 14;
 
 std::string ReadFile(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
@@ -51,7 +52,7 @@ std::string TopLines(const std::string& report) {
   for (absl::string_view line : absl::StrSplit(report, '\n')) {
     if (line.empty() || line[0] == '#') continue;
     if (lines.size() == kProfileLines) break;
-    lines.push_back(absl::StrCat("  ", line.substr(0, 110)));
+    lines.push_back(absl::StrCat("  ", absl::StripTrailingAsciiWhitespace(line.substr(0, 110))));
   }
   return absl::StrCat(absl::StrJoin(lines, "\n"), "\n");
 }
@@ -126,13 +127,17 @@ std::string ProfileOf(const std::vector<pid_t>& pids, absl::Duration duration,
         100 * absl::ToDoubleSeconds(InTime(now.user - before[i].user)) / seconds,
         100 * absl::ToDoubleSeconds(InTime(now.system - before[i].system)) / seconds);
   }
-  unlink(text.c_str());
-  if (!sampled || !RunCommand({"perf", "report", "-i", data, "--stdio", "--no-children", "-g",
-                               "none", "--percent-limit", "0.8", "--sort", "comm,dso,symbol"},
-                              text, absl::Seconds(60))) {
-    return result + "  perf(1) is not here or may not sample: no functions\n";
+  // First which threads and libraries, then which functions.
+  for (const char* sort : {"comm,dso", "comm,dso,symbol"}) {
+    unlink(text.c_str());
+    if (!sampled || !RunCommand({"perf", "report", "-i", data, "--stdio", "--no-children", "-g",
+                                 "none", "--percent-limit", "0.8", "--sort", sort},
+                                text, absl::Seconds(60))) {
+      return result + "  perf(1) is not here or may not sample: no functions\n";
+    }
+    absl::StrAppend(&result, TopLines(ReadFile(text)));
   }
-  return result + TopLines(ReadFile(text));
+  return result;
 }
 
 }  // namespace homeport::bench
