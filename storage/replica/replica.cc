@@ -441,7 +441,7 @@ class Replica::Impl {
     }
     for (size_t i = 0; i < batches.size(); ++i) {
       runner_.Run([done = std::move(batches[i].done),
-                   status = committed.ok() ? std::move(taken[i]) : committed]() mutable {
+                   status = committed.ok() ? taken[i] : committed]() mutable {
         done(std::move(status));
       });
     }
