@@ -21,6 +21,8 @@ constexpr int kReceiveBytesMax = 16 << 20;
 // also is the time that a connection may take to come up, so it stays at its default.)
 constexpr int kReconnectMsFirst = 50;
 constexpr int kReconnectMsMax = 500;
+// What a call that failed at once spends on looking whether the connection comes up.
+constexpr absl::Duration kReconnectPoll = absl::Milliseconds(100);
 
 absl::Status FromGrpc(const grpc::Status& status) {
   if (status.ok()) return absl::OkStatus();
@@ -45,15 +47,20 @@ std::shared_ptr<grpc::Channel> Channel(const std::string& address) {
 }
 
 template <typename Response, typename Stub, typename Request>
-absl::StatusOr<Response> Call(Stub& stub,
-                              grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&,
-                                                           Response*),
-                              const GatewayClientOptions& options, const Request& request) {
+absl::StatusOr<Response> Call(
+    Stub& stub, grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
+    const GatewayClientOptions& options, grpc::Channel& channel, const Request& request) {
   grpc::ClientContext context;
   context.set_deadline(absl::ToChronoTime(absl::Now() + options.timeout));
   if (!options.from.empty()) context.AddMetadata("x-forwarded-for", options.from);
   Response response;
   absl::Status status = FromGrpc((stub.*method)(&context, request, &response));
+  if (absl::IsUnavailable(status)) {
+    // A channel of blocking calls is polled only while one of them runs. Calls that all fail at
+    // once would leave a connection that is coming up unread for many seconds.
+    channel.WaitForStateChange(GRPC_CHANNEL_TRANSIENT_FAILURE,
+                               absl::ToChronoTime(absl::Now() + kReconnectPoll));
+  }
   if (!status.ok()) return status;
   return response;
 }
@@ -90,48 +97,51 @@ absl::Status GatewayClient::Connect() {
 }
 
 absl::StatusOr<v1::GetResponse> GatewayClient::Get(const v1::GetRequest& request) {
-  return Call(stubs_->key_value, &v1::KeyValue::Stub::Get, options_, request);
+  return Call(stubs_->key_value, &v1::KeyValue::Stub::Get, options_, *stubs_->channel, request);
 }
 
 absl::StatusOr<v1::PutResponse> GatewayClient::Put(const v1::PutRequest& request) {
-  return Call(stubs_->key_value, &v1::KeyValue::Stub::Put, options_, request);
+  return Call(stubs_->key_value, &v1::KeyValue::Stub::Put, options_, *stubs_->channel, request);
 }
 
 absl::StatusOr<v1::DeleteResponse> GatewayClient::Delete(const v1::DeleteRequest& request) {
-  return Call(stubs_->key_value, &v1::KeyValue::Stub::Delete, options_, request);
+  return Call(stubs_->key_value, &v1::KeyValue::Stub::Delete, options_, *stubs_->channel, request);
 }
 
 absl::StatusOr<v1::MutateResponse> GatewayClient::Mutate(const v1::MutateRequest& request) {
-  return Call(stubs_->key_value, &v1::KeyValue::Stub::Mutate, options_, request);
+  return Call(stubs_->key_value, &v1::KeyValue::Stub::Mutate, options_, *stubs_->channel, request);
 }
 
 absl::StatusOr<v1::ListItemsResponse> GatewayClient::ListItems(
     const v1::ListItemsRequest& request) {
-  return Call(stubs_->key_value, &v1::KeyValue::Stub::ListItems, options_, request);
+  return Call(stubs_->key_value, &v1::KeyValue::Stub::ListItems, options_, *stubs_->channel,
+              request);
 }
 
 absl::StatusOr<v1::ListRecordsResponse> GatewayClient::ListRecords(
     const v1::ListRecordsRequest& request) {
-  return Call(stubs_->key_value, &v1::KeyValue::Stub::ListRecords, options_, request);
+  return Call(stubs_->key_value, &v1::KeyValue::Stub::ListRecords, options_, *stubs_->channel,
+              request);
 }
 
 absl::StatusOr<v1::LocateResponse> GatewayClient::Locate(const v1::LocateRequest& request) {
-  return Call(stubs_->locator, &v1::Locator::Stub::Locate, options_, request);
+  return Call(stubs_->locator, &v1::Locator::Stub::Locate, options_, *stubs_->channel, request);
 }
 
 absl::StatusOr<v1::ExplainRouteResponse> GatewayClient::ExplainRoute(
     const v1::ExplainRouteRequest& request) {
-  return Call(stubs_->locator, &v1::Locator::Stub::ExplainRoute, options_, request);
+  return Call(stubs_->locator, &v1::Locator::Stub::ExplainRoute, options_, *stubs_->channel,
+              request);
 }
 
 absl::StatusOr<v1::GetStatusResponse> GatewayClient::GetStatus(
     const v1::GetStatusRequest& request) {
-  return Call(stubs_->admin, &v1::Admin::Stub::GetStatus, options_, request);
+  return Call(stubs_->admin, &v1::Admin::Stub::GetStatus, options_, *stubs_->channel, request);
 }
 
 absl::StatusOr<v1::ListNamespacesResponse> GatewayClient::ListNamespaces(
     const v1::ListNamespacesRequest& request) {
-  return Call(stubs_->admin, &v1::Admin::Stub::ListNamespaces, options_, request);
+  return Call(stubs_->admin, &v1::Admin::Stub::ListNamespaces, options_, *stubs_->channel, request);
 }
 
 std::string NewRequestId() {
