@@ -262,7 +262,11 @@ void ReplicaCore::StageRequest(absl::string_view name_space, absl::string_view r
   request.set_mutation_hash(mutation_hash);
   const std::string key = RequestKey(name_space, request_id);
   batch_.Put(Table::kRequests, key, request.SerializeAsString());
-  batch_.Put(Table::kRequests, RequestTimeKey(stamp.version.time, key), std::string());
+  std::string time_key = RequestTimeKey(stamp.version.time, key);
+  if (staged_requests_.empty() || time_key < staged_request_first_) {
+    staged_request_first_ = time_key;
+  }
+  batch_.Put(Table::kRequests, std::move(time_key), std::string());
   staged_requests_[key] = std::move(request);
 }
 
@@ -274,11 +278,13 @@ absl::Status ReplicaCore::ForgetRequests(const Moment& now) {
   int left = options_.forget_max;
   std::unique_ptr<KvIterator> it =
       engine_->Iterate(Table::kRequests, RequestTimeKey(before, absl::string_view()));
-  for (it->Seek(kRequestTimePrefix); it->Valid() && left > 0; it->Next(), --left) {
+  // Not from the front: what was forgotten before is there as tombstones until the engine compacts.
+  for (it->Seek(forget_from_); it->Valid() && left > 0; it->Next(), --left) {
     auto parts = ParseRequestTimeKey(it->key());
     if (!parts) return absl::DataLossError("stored request time does not parse");
     batch_.Delete(Table::kRequests, std::string(parts->request_key));
-    batch_.Delete(Table::kRequests, std::string(it->key()));
+    forget_from_ = std::string(it->key());
+    batch_.Delete(Table::kRequests, forget_from_);
   }
   if (left == 0) forget_next_ = now.steady;
   return it->status();
@@ -354,7 +360,7 @@ absl::Status ReplicaCore::MayLack(const Skip& skip) const {
   return absl::OkStatus();
 }
 
-void ReplicaCore::KeepFresh(OriginState& state, Sequence first, FreshRecord record) {
+void ReplicaCore::KeepFresh(OriginState& state, Sequence first, LoggedRecord record) {
   const Sequence end = state.fresh.empty() ? state.applied : state.fresh.back().sequence;
   if (end.value() + 1 == first.value()) state.fresh.push_back(std::move(record));
 }
@@ -429,6 +435,7 @@ void ReplicaCore::Advance(OriginState& state, Sequence sequence, HybridTime time
 absl::Status ReplicaCore::ApplyAll(const Moment& now) {
   apply_wanted_ = false;
   int left = options_.apply_max;
+  LogReader log(engine_);
   bool progress = true;
   while (progress) {
     progress = false;
@@ -438,7 +445,7 @@ absl::Status ReplicaCore::ApplyAll(const Moment& now) {
           apply_wanted_ = true;
           return absl::OkStatus();
         }
-        auto applied = ApplyNext(origin, state, now);
+        auto applied = ApplyNext(origin, state, log, now);
         if (!applied.ok()) return applied.status();
         if (!*applied) break;
         progress = true;
@@ -462,7 +469,8 @@ std::optional<OriginBlock> ReplicaCore::FirstMissing(const Positions& positions)
   return std::nullopt;
 }
 
-absl::StatusOr<bool> ReplicaCore::ApplyNext(Origin origin, OriginState& state, const Moment& now) {
+absl::StatusOr<bool> ReplicaCore::ApplyNext(Origin origin, OriginState& state, LogReader& log,
+                                            const Moment& now) {
   if (state.block) {
     // The head is known to wait: look at what it waits for before reading it again.
     if (state.block->kind == OriginBlock::Kind::kDependency) {
@@ -473,7 +481,7 @@ absl::StatusOr<bool> ReplicaCore::ApplyNext(Origin origin, OriginState& state, c
     }
     state.block.reset();
   }
-  FreshRecord record;
+  LoggedRecord record;
   if (!state.fresh.empty()) {
     record = std::move(state.fresh.front());
     state.fresh.pop_front();
@@ -481,7 +489,7 @@ absl::StatusOr<bool> ReplicaCore::ApplyNext(Origin origin, OriginState& state, c
     apply_wanted_ = true;  // in the batch only; the next commit can read it
     return false;
   } else {
-    auto read = ReadLog(origin, Sequence(state.applied.value() + 1));
+    auto read = log.Read(origin, Sequence(state.applied.value() + 1));
     if (!read.ok()) return read.status();
     record = std::move(*read);
   }
@@ -511,40 +519,6 @@ absl::StatusOr<bool> ReplicaCore::ApplyNext(Origin origin, OriginState& state, c
     chain_wanted_ = true;
   }
   return true;
-}
-
-absl::StatusOr<ReplicaCore::FreshRecord> ReplicaCore::ReadLog(Origin origin, Sequence sequence) {
-  // An entry stands at its own sequence, a skip at its last one: at or after `sequence`.
-  std::unique_ptr<KvIterator> it =
-      engine_->Iterate(Table::kLog, PrefixEnd(LogKey(origin, Sequence(~uint64_t{0}))));
-  it->Seek(LogKey(origin, sequence));
-  if (!it->Valid()) {
-    if (!it->status().ok()) return it->status();
-    return absl::DataLossError(
-        absl::StrCat("the log lacks entry ", sequence.value(), " of origin ", OriginText(origin)));
-  }
-  auto key = ParseLogKey(it->key());
-  auto stored = ParseLogRecord(it->value());
-  if (!stored.ok()) return stored.status();
-  FreshRecord record;
-  record.sequence = key ? key->sequence : Sequence(0);
-  const bool entry_here = stored->kind == LogRecord::Kind::kEntry;
-  if (entry_here) {
-    auto entry = ParseEntry(stored->body);
-    if (!entry.ok()) return entry.status();
-    record.entry = std::move(*entry);
-  } else {
-    record.skip.emplace();
-    if (!record.skip->ParseFromArray(stored->body.data(), static_cast<int>(stored->body.size()))) {
-      return absl::DataLossError("a stored skip does not parse");
-    }
-  }
-  const uint64_t first = entry_here ? record.entry->sequence() : record.skip->first();
-  if (!key || key->origin != origin || first > sequence.value()) {
-    return absl::DataLossError(
-        absl::StrCat("the log lacks entry ", sequence.value(), " of origin ", OriginText(origin)));
-  }
-  return record;
 }
 
 absl::Status ReplicaCore::ApplyEntry(const Entry& entry) {
@@ -635,6 +609,8 @@ absl::Status ReplicaCore::Commit(const Moment& now) {
   }
   batch_.Clear();
   staged_items_.clear();
+  // An entry that came late can bring an id from before what was forgotten already.
+  if (!staged_requests_.empty()) forget_from_ = std::min(forget_from_, staged_request_first_);
   staged_requests_.clear();
   // What waits is in the log now; keeping it here would let a slow peer fill the memory.
   for (auto& [origin, state] : origins_) {

@@ -36,7 +36,9 @@
 #include "storage/engine/kv_engine.h"
 #include "storage/model/hybrid_clock.h"
 #include "storage/model/hybrid_time.h"
+#include "storage/model/keys.h"
 #include "storage/replication/holding_policy.h"
+#include "storage/replication/log_reader.h"
 #include "storage/replication/replica_view.h"
 
 namespace homeport {
@@ -154,11 +156,6 @@ class ReplicaCore {
   Origin self() const { return self_; }
 
  private:
-  struct FreshRecord {
-    Sequence sequence;  // of a skip: the last
-    std::optional<internal::v1::Entry> entry;
-    std::optional<internal::v1::Skip> skip;
-  };
   struct OriginState {
     Sequence received;
     Sequence applied;
@@ -176,7 +173,7 @@ class ReplicaCore {
     std::optional<OriginBlock> block;
     // Staged since the last commit and not applied yet, in sequence; older ones are read from the
     // log.
-    std::deque<FreshRecord> fresh;
+    std::deque<LoggedRecord> fresh;
     bool dirty = false;
   };
   // Version and place of an item.
@@ -203,9 +200,9 @@ class ReplicaCore {
   // Applies entries until none can be, or the bound is met.
   absl::Status ApplyAll(const Moment& now);
   // Applies the next log record of an origin if it can be; false if it has to wait.
-  absl::StatusOr<bool> ApplyNext(Origin origin, OriginState& state, const Moment& now);
-  void KeepFresh(OriginState& state, Sequence first, FreshRecord record);
-  absl::StatusOr<FreshRecord> ReadLog(Origin origin, Sequence sequence);
+  absl::StatusOr<bool> ApplyNext(Origin origin, OriginState& state, LogReader& log,
+                                 const Moment& now);
+  void KeepFresh(OriginState& state, Sequence first, LoggedRecord record);
   absl::Status ApplyEntry(const internal::v1::Entry& entry);
   template <typename Positions>
   std::optional<OriginBlock> FirstMissing(const Positions& positions) const;
@@ -237,6 +234,10 @@ class ReplicaCore {
   HybridTime ceiling_;
   bool ceiling_wanted_ = false;
   SteadyTime forget_next_;
+  // No request's time key is before this one.
+  std::string forget_from_{kRequestTimePrefix};
+  // The least time key staged; unset while no request is.
+  std::string staged_request_first_;
   std::shared_ptr<const ReplicaView> view_;
   CoreCounters counters_;
 };

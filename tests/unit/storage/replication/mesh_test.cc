@@ -241,6 +241,29 @@ TEST(MeshTest, ARequestIdIsForgottenAfterItsWindow) {
   EXPECT_FALSE(again->repeated);
 }
 
+TEST(MeshTest, ARequestIdThatComesLateIsForgottenTooNotOnlyLaterOnes) {
+  Mesh mesh(2);
+  ASSERT_TRUE(mesh.Put(0, "all", "x", "1", nullptr, "early").ok());
+  mesh.Advance(absl::Seconds(1));
+  ASSERT_TRUE(mesh.Put(1, "all", "y", "1", nullptr, "late").ok());
+  mesh.Advance(absl::Minutes(11));
+  auto requests = [&mesh](int at) {
+    int count = 0;
+    auto it = mesh.engine(at).Iterate(Table::kRequests);
+    for (it->Seek({}); it->Valid(); it->Next()) ++count;
+    return count;
+  };
+  EXPECT_GT(requests(1), 0);
+  ASSERT_TRUE(mesh.core(1).Commit(mesh.Now(1)).ok());
+  EXPECT_EQ(requests(1), 0);
+  mesh.ConnectAll();
+  ASSERT_TRUE(mesh.Settle());
+  EXPECT_GT(requests(1), 0);
+  mesh.Advance(absl::Seconds(2));
+  ASSERT_TRUE(mesh.core(1).Commit(mesh.Now(1)).ok());
+  EXPECT_EQ(requests(1), 0);
+}
+
 TEST(MeshTest, AnOriginThatCameBackToItsOwnerReachesPeersWhoseLinksAreUp) {
   Mesh mesh(3);
   mesh.Connect(0, 1);
