@@ -251,10 +251,18 @@ class ReplicationService::Impl final : public internal::v1::Replication::Callbac
       absl::MutexLock lock(&mutex_);
       streams = streams_;
     }
-    std::vector<PullingPeer> peers;
+    // A peer whose old connection broke without a word comes again before that is noticed; streams
+    // stand in the order in which they began.
+    std::map<ReplicaName, PullingPeer> newest;
     for (const auto& [number, stream] : streams) {
-      if (auto peer = stream->Peer()) peers.push_back(std::move(*peer));
+      std::optional<PullingPeer> peer = stream->Peer();
+      if (!peer) continue;
+      const ReplicaName name = peer->name;
+      newest[name] = std::move(*peer);
     }
+    std::vector<PullingPeer> peers;
+    peers.reserve(newest.size());
+    for (auto& [name, peer] : newest) peers.push_back(std::move(peer));
     return peers;
   }
 

@@ -40,6 +40,7 @@ class ReplicationService {
   // Ends every stream; new ones are refused. Before the server's shutdown, which would wait for
   // them.
   void Stop();
+  // Each peer once, by its newest stream.
   std::vector<PullingPeer> Peers() const;
 
  private:

@@ -114,6 +114,8 @@ class Node {
   }
   Replica& replica() { return *replica_; }
   LinkManager& links() { return *links_; }
+  ReplicationService& service() { return *service_; }
+  std::string address() const { return absl::StrCat("127.0.0.1:", port_); }
   void set_port(int port) { port_ = port; }
 
  private:
@@ -185,6 +187,39 @@ TEST(LinkTest, StoppingDoesNotWaitForAPeerThatIsNotThere) {
   a.set_port(1);
   b.Dial({&a});
   b.links().Stop();
+}
+
+TEST(LinkTest, APeerWhoseOldStreamWasNotMissedYetIsListedOnceByItsNewOne) {
+  SystemClock clock;
+  Node a(0, 2, &clock);
+  a.Serve();
+  auto stub = internal::v1::Replication::NewStub(
+      grpc::CreateChannel(a.address(), grpc::InsecureChannelCredentials()));
+  grpc::ClientContext old_context, new_context;
+  auto greet = [&](grpc::ClientContext* context, uint64_t received) {
+    auto stream = stub->Pull(context);
+    internal::v1::PullRequest request;
+    request.mutable_hello()->set_cluster("links");
+    request.mutable_hello()->set_replica("r1/a");
+    internal::v1::OriginReport* report = request.mutable_hello()->add_origins();
+    report->set_origin(a.replica().view()->self.value());
+    report->set_received(received);
+    EXPECT_TRUE(stream->Write(request));
+    internal::v1::PullResponse response;
+    EXPECT_TRUE(stream->Read(&response));
+    EXPECT_TRUE(response.has_hello());
+    return stream;
+  };
+  auto old_stream = greet(&old_context, 0);
+  auto new_stream = greet(&new_context, 1);
+  const std::vector<PullingPeer> peers = a.service().Peers();
+  ASSERT_EQ(peers.size(), 1u);
+  EXPECT_EQ(peers[0].name.value(), "r1/a");
+  EXPECT_EQ(peers[0].received, 1u);
+  old_context.TryCancel();
+  new_context.TryCancel();
+  old_stream->Finish();
+  new_stream->Finish();
 }
 
 // Says hello and nothing more.
