@@ -4,7 +4,7 @@
 #include <iostream>
 #include <random>
 
-#include "world_fixture.h"
+#include "tests/integration/world_fixture.h"
 
 namespace homeport {
 namespace {

@@ -1,6 +1,6 @@
 // Links that are slow, cut, or swallow everything: nobody waits, and all converge.
 #include "absl/strings/str_cat.h"
-#include "world_fixture.h"
+#include "tests/integration/world_fixture.h"
 
 namespace homeport {
 namespace {

@@ -1,4 +1,4 @@
-#include "world_fixture.h"
+#include "tests/integration/world_fixture.h"
 
 #include <stdlib.h>
 
