@@ -22,7 +22,8 @@ struct Flags::Parser {
   CLI::App app;
 };
 
-Flags::Flags(absl::string_view usage, absl::string_view summary, std::vector<std::string> examples)
+Flags::Flags(absl::string_view usage, absl::string_view summary,
+             const std::vector<std::string>& examples)
     : parser_(std::make_unique<Parser>(usage, summary)) {
   std::string footer = examples.empty() ? "" : "Examples:";
   for (const std::string& example : examples) absl::StrAppend(&footer, "\n  ", example);

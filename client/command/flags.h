@@ -17,7 +17,8 @@ namespace homeport {
 class Flags {
  public:
   // `usage` as in "get ID", `summary` in one sentence; `examples` a line each.
-  Flags(absl::string_view usage, absl::string_view summary, std::vector<std::string> examples);
+  Flags(absl::string_view usage, absl::string_view summary,
+        const std::vector<std::string>& examples);
   ~Flags();
   Flags(const Flags&) = delete;
   Flags& operator=(const Flags&) = delete;

@@ -20,6 +20,11 @@
 namespace homeport {
 namespace {
 
+// Where World::relays_ has the relay for what goes from `from` to `to`.
+size_t IndexOf(int from, int to, int size) {
+  return static_cast<size_t>(from) * static_cast<size_t>(size) + static_cast<size_t>(to);
+}
+
 constexpr int kStartsMax = 3;
 constexpr absl::Duration kPoll = absl::Milliseconds(20);
 constexpr absl::Duration kStopPatience = absl::Seconds(10);
@@ -134,7 +139,7 @@ absl::Status World::MakeRelays() {
       options.seed = options_.seed * 1000 + static_cast<uint64_t>(from * size() + to);
       auto relay = TcpRelay::Create(relay_thread_.get(), *target, options);
       if (!relay.ok()) return relay.status();
-      relays_[static_cast<size_t>(from * size() + to)] = *std::move(relay);
+      relays_[IndexOf(from, to, size())] = *std::move(relay);
     }
   }
   return absl::OkStatus();
@@ -219,9 +224,7 @@ absl::Duration World::RoundTrip(int a, int b) const {
   return *rtt;
 }
 
-TcpRelay& World::Relay(int from, int to) {
-  return *relays_[static_cast<size_t>(from * size() + to)];
-}
+TcpRelay& World::Relay(int from, int to) { return *relays_[IndexOf(from, to, size())]; }
 
 void World::Break(int a, int b, LinkFailure how) {
   for (TcpRelay* relay : {&Relay(a, b), &Relay(b, a)}) {

@@ -244,7 +244,7 @@ void HealthTracker::OnRoundTrip(Target target, absl::Duration round_trip, Steady
   }
 }
 
-void HealthTracker::OnConnectionLost(Target target, std::string reason, SteadyTime now) {
+void HealthTracker::OnConnectionLost(Target target, const std::string& reason, SteadyTime now) {
   State& state = *state_;
   absl::MutexLock lock(&state.mutex);
   Record& record = state.At(target);

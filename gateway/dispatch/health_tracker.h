@@ -61,7 +61,7 @@ class HealthTracker {
   // A ping was answered.
   void OnRoundTrip(Target target, absl::Duration round_trip, SteadyTime now);
   // The connection to `target` was lost, or a ping was not answered in time. Ejects at once.
-  void OnConnectionLost(Target target, std::string reason, SteadyTime now);
+  void OnConnectionLost(Target target, const std::string& reason, SteadyTime now);
   // The state at `now`: ejections whose time is over become kProbing. The same object until
   // something changes.
   std::shared_ptr<const HealthSnapshot> Snapshot(SteadyTime now);

@@ -48,7 +48,8 @@ std::string PercentDecode(absl::string_view text) {
 
 }  // namespace
 
-ClientAddressResolver::ClientAddressResolver(std::vector<IpRange> trusted, std::string header)
+ClientAddressResolver::ClientAddressResolver(const std::vector<IpRange>& trusted,
+                                             std::string header)
     : trusted_(trusted), header_(std::move(header)) {}
 
 bool ClientAddressResolver::Trusts(const IpAddress& address) const {

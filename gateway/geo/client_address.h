@@ -29,7 +29,7 @@ class ClientAddressResolver {
   // Name the header that the proxies really write: many pass a client's other headers on untouched,
   // and a client behind such a proxy could then say where it is by the header that the proxy does
   // not know.
-  ClientAddressResolver(std::vector<IpRange> trusted, std::string header);
+  ClientAddressResolver(const std::vector<IpRange>& trusted, std::string header);
 
   // `headers` are the request's, names in lower case, in the order received; repeated ones are
   // joined in that order. An untrusted peer's headers are ignored. From a trusted peer the hops are

@@ -36,7 +36,8 @@ std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address) {
   // A connection of its own, so that entries and forwarded calls do not share a TCP stream.
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
-  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 1000);
+  // In spite of its name this is how long connecting may take; a far link needs two round trips.
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 5000);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 2000);
   return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
 }
@@ -328,8 +329,8 @@ class GrpcPeerLink final : public PeerLink, public std::enable_shared_from_this<
 
 }  // namespace
 
-std::shared_ptr<PeerLink> PeerLink::Create(Replica* replica, ReplicaName peer, std::string address,
-                                           const LinkOptions& options) {
+std::shared_ptr<PeerLink> PeerLink::Create(Replica* replica, ReplicaName peer,
+                                           const std::string& address, const LinkOptions& options) {
   return std::make_shared<GrpcPeerLink>(replica, std::move(peer), address, options);
 }
 

@@ -28,8 +28,8 @@ class PeerLink {
   // Ends the stream for good. Returns once no callback will touch the replica any more.
   virtual void Stop() = 0;
 
-  static std::shared_ptr<PeerLink> Create(Replica* replica, ReplicaName peer, std::string address,
-                                          const LinkOptions& options);
+  static std::shared_ptr<PeerLink> Create(Replica* replica, ReplicaName peer,
+                                          const std::string& address, const LinkOptions& options);
 };
 
 }  // namespace homeport

@@ -12,7 +12,6 @@
 namespace homeport {
 
 using internal::v1::ChangeClass;
-using internal::v1::Entry;
 using internal::v1::EntryBlock;
 using internal::v1::Hello;
 using internal::v1::OriginReport;

@@ -37,7 +37,7 @@ class InfoMethod : public UnaryMethod {
     grpc::ByteBuffer bytes;
     absl::Status status = Run(call, &bytes);
     if (!status.ok()) return call->Fail(status);
-    call->Reply(std::move(bytes));
+    call->Reply(bytes);
   }
 
  private:
@@ -80,10 +80,13 @@ HealthCheckResponse::ServingStatus ToWire(ServingState::Answer answer) {
   return HealthCheckResponse::SERVICE_UNKNOWN;
 }
 
+// A capture can not be in parentheses.
+// NOLINTBEGIN(bugprone-macro-parentheses)
 #define HP_NEXT(service, method)                                                          \
   [service](grpc::ServerContext* context, grpc::ByteBuffer* request, UnaryWriter* writer, \
             grpc::ServerCompletionQueue* queue,                                           \
             void* tag) { service->Request##method(context, request, writer, queue, queue, tag); }
+// NOLINTEND(bugprone-macro-parentheses)
 
 std::vector<PostedMethod> MakeInfoMethods(LocatorService* locator, AdminService* admin,
                                           HealthService* health, ServerShared* shared,

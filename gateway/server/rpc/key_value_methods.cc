@@ -71,7 +71,7 @@ class KeyValueMethod : public UnaryMethod {
     if (status.ok()) status = codec_.write(call->gateway_call().response, call->arena(), &bytes);
     if (!status.ok()) return call->Fail(status);
     shared_->metrics.ObserveRoute(call->gateway_call().result.reason);
-    call->Reply(std::move(bytes));
+    call->Reply(bytes);
   }
 
   ServerShared* const shared_;

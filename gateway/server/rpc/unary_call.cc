@@ -84,7 +84,7 @@ void UnaryCall::Account(const absl::Status& status) {
        {"ms", absl::ToDoubleMilliseconds(latency)}});
 }
 
-void UnaryCall::Reply(grpc::ByteBuffer response) {
+void UnaryCall::Reply(const grpc::ByteBuffer& response) {
   ServerShared& shared = pool_->shared();
   const size_t bytes = response.Length();
   if (shared.answer_bytes.fetch_add(bytes) + bytes > shared.answer_bytes_max &&

@@ -79,7 +79,7 @@ class UnaryCall {
   // limit is reached; the call must then be failed.
   bool EnterInFlight();
 
-  void Reply(grpc::ByteBuffer response);
+  void Reply(const grpc::ByteBuffer& response);
   void Fail(const absl::Status& status);
   // Lets go of everything that belongs to the request; after the last event.
   void Clear();

@@ -28,9 +28,9 @@ std::string Printable(absl::string_view message) {
 grpc::Status ToGrpcStatus(const absl::Status& status) {
   if (status.ok()) return grpc::Status::OK;
   google::rpc::Status details = ToRpcStatus(status);
-  std::string message = Printable(status.message());
+  const std::string message = Printable(status.message());
   details.set_message(message);
-  return grpc::Status(static_cast<grpc::StatusCode>(status.code()), std::move(message),
+  return grpc::Status(static_cast<grpc::StatusCode>(status.code()), message,
                       details.SerializeAsString());
 }
 
