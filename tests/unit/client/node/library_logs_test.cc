@@ -18,6 +18,8 @@ using ::testing::IsEmpty;
 
 std::string Written(const std::function<void()>& act) {
   RouteLibraryLogs();
+  // As gRPC's own start would set it.
+  gpr_set_log_verbosity(GPR_LOG_SEVERITY_ERROR);
   testing::internal::CaptureStderr();
   act();
   return testing::internal::GetCapturedStderr();
