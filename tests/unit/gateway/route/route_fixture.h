@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdio>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -105,7 +106,7 @@ class World {
   RequestFacts Facts(const std::string& name_space, const Place& place) const {
     RequestFacts facts;
     facts.name_space = topology->FindNamespace(name_space);
-    facts.place = &place;
+    facts.place = &places.emplace_back(place);  // callers pass temporaries
     return facts;
   }
   Target TargetOf(const std::string& replica) const {
@@ -158,6 +159,7 @@ class World {
   std::shared_ptr<const Topology> topology;
   Router router;
   HealthSnapshot health;
+  mutable std::deque<Place> places;
 };
 
 inline Place PlaceAt(double latitude, double longitude, const std::string& country = "",
