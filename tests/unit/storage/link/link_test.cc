@@ -40,7 +40,7 @@ std::shared_ptr<const Topology> MakeTopology(const std::string& cluster, int siz
 // A replica with a server; links come with Dial().
 class Node {
  public:
-  Node(int at, int size, const Clock* clock, const std::string& cluster = "links") : at_(at) {
+  Node(int at, int size, const Clock* clock, const std::string& cluster = "links") {
     auto engine = MemoryEngine::Open(std::make_shared<MemoryDisk>());
     EXPECT_TRUE(engine.ok());
     ReplicaOptions options;
@@ -119,7 +119,6 @@ class Node {
   void set_port(int port) { port_ = port; }
 
  private:
-  const int at_;
   int port_ = 0;
   std::shared_ptr<Replica> replica_;
   std::unique_ptr<ReplicationService> service_;
