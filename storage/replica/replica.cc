@@ -440,10 +440,9 @@ class Replica::Impl {
       });
     }
     for (size_t i = 0; i < batches.size(); ++i) {
-      runner_.Run([done = std::move(batches[i].done),
-                   status = committed.ok() ? taken[i] : committed]() mutable {
-        done(std::move(status));
-      });
+      runner_.Run(
+          [done = std::move(batches[i].done),
+           status = committed.ok() ? taken[i] : committed]() mutable { done(std::move(status)); });
     }
     absl::MutexLock lock(&listeners_mutex_);
     for (auto& [number, listener] : listeners_) listener();
