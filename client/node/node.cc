@@ -415,9 +415,9 @@ class ProcessNode final : public Node {
             health.OnRoundTrip(target, round_trip, clock_.SteadyNow());
           });
         },
-        [this, name](std::string why) {
+        [this, name](const std::string& why) {
           WithTarget(name, [&](HealthTracker& health, Target target) {
-            health.OnConnectionLost(target, std::move(why), clock_.SteadyNow());
+            health.OnConnectionLost(target, why, clock_.SteadyNow());
           });
         });
   }
