@@ -20,8 +20,9 @@ enum class Table : uint8_t {
   kItems = 1,     // the records
   kLog = 2,       // the change log
   kRequests = 3,  // request ids
+  kExpiry = 4,    // what may go from the items some day, in the order of time
 };
-inline constexpr int kTableCount = 4;
+inline constexpr int kTableCount = 5;
 
 // Changes that are made all or none, in the order in which they were added. Thread-compatible.
 class WriteBatch {

@@ -36,4 +36,11 @@ struct Version {
   friend auto operator<=>(const Version&, const Version&) = default;
 };
 
+// The name and the place of an entry.
+struct Stamp {
+  Version version;
+  Sequence sequence;
+  friend bool operator==(const Stamp&, const Stamp&) = default;
+};
+
 }  // namespace homeport

@@ -108,6 +108,19 @@ std::optional<Origin> ParsePositionKey(absl::string_view stored) {
   return Origin(ReadBigEndian(stored.substr(kPositionPrefix.size())));
 }
 
+std::string ExpiryKey(HybridTime time, absl::string_view item_key) {
+  std::string out;
+  out.reserve(8 + item_key.size());
+  AppendBigEndian(out, time.value());
+  out.append(item_key.data(), item_key.size());
+  return out;
+}
+
+std::optional<ExpiryKeyParts> ParseExpiryKey(absl::string_view stored) {
+  if (stored.size() < 8) return std::nullopt;
+  return ExpiryKeyParts{HybridTime(ReadBigEndian(stored)), stored.substr(8)};
+}
+
 std::string RequestKey(absl::string_view name_space, absl::string_view request_id) {
   std::string out = "i";
   out.append(name_space.data(), name_space.size());

@@ -44,6 +44,15 @@ inline constexpr absl::string_view kPositionPrefix = "position/";
 // nullopt if `stored` is not a position's key.
 std::optional<Origin> ParsePositionKey(absl::string_view stored);
 
+// Table::kExpiry: a time, big endian, and the stored key of an item that may then be looked at.
+std::string ExpiryKey(HybridTime time, absl::string_view item_key);
+struct ExpiryKeyParts {
+  HybridTime time;
+  absl::string_view item_key;  // into the given key
+};
+// nullopt if `stored` is not a key of this table.
+std::optional<ExpiryKeyParts> ParseExpiryKey(absl::string_view stored);
+
 // Table::kRequests: by id, and by time for forgetting.
 std::string RequestKey(absl::string_view name_space, absl::string_view request_id);
 std::string RequestTimeKey(HybridTime time, absl::string_view request_key);

@@ -25,7 +25,8 @@ namespace homeport {
 namespace {
 
 // Part of the format on disk, in the order of Table. RocksDB insists on "default".
-constexpr std::array<const char*, kTableCount> kFamilies = {"default", "items", "log", "requests"};
+constexpr std::array<const char*, kTableCount> kFamilies = {"default", "items", "log", "requests",
+                                                            "expiry"};
 
 constexpr uint64_t kWalBytesMax = 256 << 20;
 constexpr size_t kInfoLogBytesMax = 1 << 20;
@@ -41,7 +42,8 @@ rocksdb::DBOptions DatabaseOptions(const RocksdbOptions& options) {
   rocksdb::DBOptions db;
   if (options.env != nullptr) db.env = options.env;
   db.create_if_missing = options.create;
-  db.create_missing_column_families = options.create;
+  // A store of an earlier version has fewer tables. One that is not there is not made by this.
+  db.create_missing_column_families = true;
   db.paranoid_checks = true;
   db.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
   db.max_bgerror_resume_count = 0;

@@ -14,6 +14,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/status/error.h"
+#include "rocksdb/db.h"
 
 namespace homeport {
 namespace {
@@ -164,6 +165,40 @@ TEST_F(RocksdbEngineTest, ADamagedSortedFileIsDataLossAndNamesTheStore) {
   const absl::Status status = (*engine)->Get(Table::kItems, "key0").status();
   EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss) << status;
   EXPECT_THAT(ErrorMetadataOf(status, "path"), Optional(path_));
+}
+
+TEST_F(RocksdbEngineTest, AStoreOfAnEarlierVersionGetsTheTablesThatItLacks) {
+  {
+    auto engine = Open();
+    ASSERT_TRUE(engine.ok()) << engine.status();
+    WriteBatch batch;
+    batch.Put(Table::kItems, "key", "value");
+    ASSERT_TRUE((*engine)->Write(batch, KvEngine::Durability::kSynced).ok());
+  }
+  {
+    std::vector<std::string> names;
+    ASSERT_TRUE(rocksdb::DB::ListColumnFamilies(rocksdb::DBOptions(), path_, &names).ok());
+    std::vector<rocksdb::ColumnFamilyDescriptor> families;
+    for (const std::string& name : names) {
+      families.emplace_back(name, rocksdb::ColumnFamilyOptions());
+    }
+    rocksdb::DB* opened = nullptr;
+    std::vector<rocksdb::ColumnFamilyHandle*> handles;
+    ASSERT_TRUE(rocksdb::DB::Open(rocksdb::DBOptions(), path_, families, &handles, &opened).ok());
+    const std::unique_ptr<rocksdb::DB> db(opened);
+    for (rocksdb::ColumnFamilyHandle* handle : handles) {
+      if (handle->GetName() == "expiry") {
+        ASSERT_TRUE(db->DropColumnFamily(handle).ok());
+      }
+      ASSERT_TRUE(db->DestroyColumnFamilyHandle(handle).ok());
+    }
+  }
+  auto engine = Open(/*create=*/false);
+  ASSERT_TRUE(engine.ok()) << engine.status();
+  EXPECT_EQ(CountKeys(**engine), 1);
+  WriteBatch batch;
+  batch.Put(Table::kExpiry, "time", "");
+  EXPECT_TRUE((*engine)->Write(batch, KvEngine::Durability::kSynced).ok());
 }
 
 TEST_F(RocksdbEngineTest, ABallastIsKeptWhereThereIsRoomAndTheDisksSizeIsKnown) {

@@ -110,5 +110,16 @@ TEST(RequestKeyTest, TimesOrderAndNeverMixWithIds) {
   EXPECT_FALSE(ParseRequestTimeKey(id).has_value());
 }
 
+TEST(ExpiryKeyTest, OrdersByTimeAndComesBack) {
+  const std::string item = ItemKey("ns", "id", "key");
+  EXPECT_LT(ExpiryKey(HybridTime(255), item), ExpiryKey(HybridTime(256), ""));
+  const std::string stored = ExpiryKey(HybridTime(~uint64_t{0} - 1), item);
+  const auto parts = ParseExpiryKey(stored);
+  ASSERT_TRUE(parts.has_value());
+  EXPECT_EQ(parts->time, HybridTime(~uint64_t{0} - 1));
+  EXPECT_EQ(parts->item_key, item);
+  EXPECT_FALSE(ParseExpiryKey("short").has_value());
+}
+
 }  // namespace
 }  // namespace homeport
