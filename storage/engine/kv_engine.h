@@ -21,8 +21,9 @@ enum class Table : uint8_t {
   kLog = 2,       // the change log
   kRequests = 3,  // request ids
   kExpiry = 4,    // what may go from the items some day, in the order of time
+  kDigests = 5,   // sums over the items, for comparing replicas
 };
-inline constexpr int kTableCount = 5;
+inline constexpr int kTableCount = 6;
 
 // Changes that are made all or none, in the order in which they were added. Thread-compatible.
 class WriteBatch {

@@ -26,7 +26,7 @@ namespace {
 
 // Part of the format on disk, in the order of Table. RocksDB insists on "default".
 constexpr std::array<const char*, kTableCount> kFamilies = {"default", "items", "log", "requests",
-                                                            "expiry"};
+                                                            "expiry", "digests"};
 
 constexpr uint64_t kWalBytesMax = 256 << 20;
 constexpr size_t kInfoLogBytesMax = 1 << 20;
