@@ -14,12 +14,11 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
-#include <map>
 #include <memory>
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -36,10 +35,13 @@
 #include "storage/engine/kv_engine.h"
 #include "storage/model/hybrid_clock.h"
 #include "storage/model/hybrid_time.h"
-#include "storage/model/keys.h"
 #include "storage/replication/holding_policy.h"
+#include "storage/replication/item_writer.h"
 #include "storage/replication/log_reader.h"
+#include "storage/replication/origin_table.h"
 #include "storage/replication/replica_view.h"
+#include "storage/replication/request_ids.h"
+#include "storage/replication/staging.h"
 
 namespace homeport {
 
@@ -73,17 +75,6 @@ struct CoreCounters {
   uint64_t registers_kept = 0;     // changes of entries that an existing version beat
   uint64_t clock_refusals = 0;     // times that an origin was found too far ahead
   uint64_t chain_entries = 0;      // written by this replica
-};
-
-// Why the entries of an origin are not applied.
-struct OriginBlock {
-  enum class Kind { kDependency, kClock };
-  Kind kind;
-  // kDependency: what is missing.
-  Origin origin;
-  Sequence sequence;
-  // kClock: the entry's time.
-  HybridTime time;
 };
 
 // Not thread-safe: one thread stages and commits. view() may be called by any thread that is
@@ -137,12 +128,12 @@ class ReplicaCore {
   absl::Status Commit(const Moment& now);
   // True if Commit() would have something to do.
   bool HasStaged() const {
-    return !batch_.empty() || apply_wanted_ || chain_wanted_ || ceiling_wanted_;
+    return !staging_.empty() || apply_wanted_ || chain_wanted_ || ceiling_wanted_;
   }
   // True if the last commit met its bound and left entries that can be applied.
   bool HasBacklog() const { return apply_wanted_; }
   // Bytes staged by now.
-  size_t staged_bytes() const { return batch_.bytes(); }
+  size_t staged_bytes() const { return staging_.bytes(); }
 
   // As of the last commit. Never null.
   const std::shared_ptr<const ReplicaView>& view() const { return view_; }
@@ -156,59 +147,20 @@ class ReplicaCore {
   Origin self() const { return self_; }
 
  private:
-  struct OriginState {
-    Sequence received;
-    Sequence applied;
-    // As of the last commit; what was received since can not be read back from the log yet.
-    Sequence durable;
-    HybridTime applied_time;
-    HybridTime watermark;
-    // A watermark that waits for its position.
-    Sequence watermark_at;
-    HybridTime watermark_then;
-    Origin covered_by;
-    Sequence covered_at;
-    Sequence covered_end;
-    std::shared_ptr<const ReplicaName> replica;
-    std::optional<OriginBlock> block;
-    // Staged since the last commit and not applied yet, in sequence; older ones are read from the
-    // log.
-    std::deque<LoggedRecord> fresh;
-    bool dirty = false;
-  };
-  // Version and place of an item.
-  struct Stamp {
-    Version version;
-    Sequence sequence;
-  };
-
   ReplicaCore(Options options, KvEngine* engine, Origin self, const Moment& now, HybridTime floor);
 
-  absl::Status LoadOrigins();
   absl::Status LoadLeftOut();
   void StageChain(const Moment& now);
-  absl::StatusOr<std::optional<Stamp>> StampOf(const std::string& item_key);
-  void StageItem(std::string item_key, const internal::v1::ItemChange& change, const Stamp& stamp);
-  void StageRequest(absl::string_view name_space, absl::string_view request_id, const Stamp& stamp,
-                    uint64_t mutation_hash);
-  absl::StatusOr<std::optional<internal::v1::StoredRequest>> FindRequest(
-      const std::string& request_key);
   void AppendOwn(internal::v1::Entry& entry, const Stamp& stamp);
-  absl::Status ForgetRequests(const Moment& now);
-  void StagePositions(const Moment& now);
+  void StageCeiling(const Moment& now);
 
   // Applies entries until none can be, or the bound is met.
   absl::Status ApplyAll(const Moment& now);
   // Applies the next log record of an origin if it can be; false if it has to wait.
   absl::StatusOr<bool> ApplyNext(Origin origin, OriginState& state, LogReader& log,
                                  const Moment& now);
-  void KeepFresh(OriginState& state, Sequence first, LoggedRecord record);
   absl::Status ApplyEntry(const internal::v1::Entry& entry);
-  template <typename Positions>
-  std::optional<OriginBlock> FirstMissing(const Positions& positions) const;
-  void Advance(OriginState& state, Sequence sequence, HybridTime time);
   void Publish(const Moment& now);
-  bool OwnsOrigin(const OriginState& state) const;
 
   absl::Status MayHold(const internal::v1::Entry& entry) const;
   absl::Status MayLack(const internal::v1::Skip& skip) const;
@@ -219,25 +171,18 @@ class ReplicaCore {
   std::optional<HoldingPolicy> policy_;
   HybridClock clock_;
   absl::Status failed_;
-  // Nodes stay where they are while applying an entry adds others.
-  std::map<Origin, OriginState> origins_;
+  OriginTable origins_;
   // What the own entries so far imply, by other origin.
   absl::flat_hash_map<Origin, Sequence> implied_;
-  WriteBatch batch_;
-  // Items and request ids staged and not committed yet.
-  absl::flat_hash_map<std::string, Stamp> staged_items_;
-  absl::flat_hash_map<std::string, internal::v1::StoredRequest> staged_requests_;
+  Staging staging_;
+  ItemWriter items_;
+  RequestIds requests_;
   std::set<std::string> left_out_;
   bool apply_wanted_ = false;
   bool chain_wanted_ = false;
   // No reading past this was promised to anyone; on disk, so that a restart begins after it.
   HybridTime ceiling_;
   bool ceiling_wanted_ = false;
-  SteadyTime forget_next_;
-  // No request's time key is before this one.
-  std::string forget_from_{kRequestTimePrefix};
-  // The least time key staged; unset while no request is.
-  std::string staged_request_first_;
   std::shared_ptr<const ReplicaView> view_;
   CoreCounters counters_;
 };

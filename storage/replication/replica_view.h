@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "common/base/ids.h"
@@ -25,6 +26,15 @@ struct OriginView {
   // Names the replica whose start the origin is; empty while not known. Shared, as it never
   // changes.
   std::shared_ptr<const ReplicaName> replica;
+  // First sequence that the log still has; what is before it was applied here, and can only be
+  // had by seeding.
+  Sequence log_begin{1};
+  // The origin is about to be closed: nothing more of it is taken.
+  bool frozen = false;
+  // The end by the chain entry that closed the origin; later sequences are lost.
+  std::optional<Sequence> closed_end;
+  // Timestamp of the origin's first entry; 0 while that is not applied.
+  HybridTime first_time;
 };
 
 // Origins that a replica can know. One is added at each start of each replica, and each costs a

@@ -1,0 +1,127 @@
+// How far a replica is in each origin.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "common/base/ids.h"
+#include "homeport/internal/v1/entry.pb.h"
+#include "storage/model/hybrid_clock.h"
+#include "storage/model/hybrid_time.h"
+#include "storage/replication/item_writer.h"
+#include "storage/replication/log_reader.h"
+#include "storage/replication/replica_view.h"
+#include "storage/replication/staging.h"
+
+namespace homeport {
+
+// Why the entries of an origin are not applied.
+struct OriginBlock {
+  enum class Kind { kDependency, kClock };
+  Kind kind;
+  // kDependency: what is missing.
+  Origin origin;
+  Sequence sequence;
+  // kClock: the entry's time.
+  HybridTime time;
+};
+
+// How far the replica is in one origin. What StoredPosition has is stored when `dirty`.
+struct OriginState {
+  Sequence received;
+  Sequence applied;
+  // As of the last commit; what was received since can not be read back from the log yet.
+  Sequence durable;
+  HybridTime applied_time;
+  HybridTime first_time;  // of entry 1; 0 while that is not applied
+  HybridTime watermark;
+  // A watermark that waits for its position.
+  Sequence watermark_at;
+  HybridTime watermark_then;
+  Origin covered_by;
+  Sequence covered_at;
+  Sequence covered_end;
+  // First sequence that the log still has; never 0.
+  Sequence log_begin{1};
+  bool frozen = false;
+  std::optional<Sequence> closed_end;
+  // What applied entries depend on of this replica's origins.
+  std::map<Origin, Sequence> knows_own;
+  std::shared_ptr<const ReplicaName> replica;
+  std::optional<OriginBlock> block;
+  // Staged since the last commit and not applied yet, in sequence; older ones are read from the
+  // log.
+  std::deque<LoggedRecord> fresh;
+  bool dirty = false;
+
+  // True if the origin is a start of `name`.
+  bool StartOf(const ReplicaName& name) const { return replica != nullptr && *replica == name; }
+  // Entry `sequence` was applied, and all before it.
+  void Advance(Sequence sequence, HybridTime time);
+  // A record was staged; keeps it if it follows what is kept.
+  void KeepFresh(Sequence first, LoggedRecord record);
+};
+
+// Thread-compatible. States stay where they are while others are added.
+class OriginTable {
+ public:
+  explicit OriginTable(ReplicaName replica) : replica_(std::move(replica)) {}
+
+  // Takes what the engine has, and shows `clock` the times in it. DATA_LOSS if a position does not
+  // parse; otherwise the engine's errors.
+  absl::Status Load(KvEngine* engine, HybridClock& clock);
+  // Stages what is dirty.
+  void StagePositions(Staging& staging);
+  // What was staged is on the disk now. Forgets the fresh records, which can be read from the log.
+  void OnCommitted();
+  // Adds the origins to `view`, in order.
+  void Show(ReplicaView& view) const;
+
+  // Null if the origin is not known.
+  OriginState* Find(Origin origin);
+  const OriginState* Find(Origin origin) const;
+  // Adds the origin if it is not known.
+  OriginState& At(Origin origin) { return states_[origin]; }
+  bool IsOwn(const OriginState& state) const { return state.StartOf(replica_); }
+  std::map<Origin, OriginState>& states() { return states_; }
+  const std::map<Origin, OriginState>& states() const { return states_; }
+
+  // What of `positions` (a range of Position messages) is not applied, the first in their order.
+  template <typename Positions>
+  std::optional<OriginBlock> FirstMissing(const Positions& positions) const {
+    for (const internal::v1::Position& position : positions) {
+      const OriginState* state = Find(Origin(position.origin()));
+      const Sequence applied = state == nullptr ? Sequence(0) : state->applied;
+      if (applied < Sequence(position.sequence())) {
+        return OriginBlock{OriginBlock::Kind::kDependency, Origin(position.origin()),
+                           Sequence(position.sequence()), HybridTime()};
+      }
+    }
+    return std::nullopt;
+  }
+  // An own origin ends with what is applied of it: the chain entry `at` says so.
+  void Cover(OriginState& earlier, const Stamp& at, Sequence end);
+  // Applies what a chain entry of another replica, or of an earlier start of this one, says.
+  void ApplyChain(const internal::v1::OriginChain& chain, const Stamp& at, Origin self);
+  // Takes note of a watermark; it counts once its position is applied.
+  void ObserveWatermark(Origin origin, Sequence sequence, HybridTime time);
+  // Takes note of whose start an origin is, by hearsay: only if nothing is known of that.
+  void ObserveReplica(Origin origin, const ReplicaName& replica);
+
+ private:
+  ReplicaName replica_;
+  std::map<Origin, OriginState> states_;
+};
+
+// For error texts.
+std::string OriginText(Origin origin);
+
+}  // namespace homeport
