@@ -22,8 +22,9 @@ enum class Table : uint8_t {
   kRequests = 3,  // request ids
   kExpiry = 4,    // what may go from the items some day, in the order of time
   kDigests = 5,   // sums over the items, for comparing replicas
+  kJournal = 6,   // register writes that were overtaken
 };
-inline constexpr int kTableCount = 6;
+inline constexpr int kTableCount = 7;
 
 // Changes that are made all or none, in the order in which they were added. Thread-compatible.
 class WriteBatch {

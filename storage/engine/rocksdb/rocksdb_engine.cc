@@ -25,8 +25,8 @@ namespace homeport {
 namespace {
 
 // Part of the format on disk, in the order of Table. RocksDB insists on "default".
-constexpr std::array<const char*, kTableCount> kFamilies = {"default", "items", "log", "requests",
-                                                            "expiry", "digests"};
+constexpr std::array<const char*, kTableCount> kFamilies = {
+    "default", "items", "log", "requests", "expiry", "digests", "journal"};
 
 constexpr uint64_t kWalBytesMax = 256 << 20;
 constexpr size_t kInfoLogBytesMax = 1 << 20;
