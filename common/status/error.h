@@ -23,6 +23,9 @@ inline constexpr absl::string_view kErrorDomain = "homeport.dev";
 namespace reason {
 inline constexpr absl::string_view kFieldInvalid = "FIELD_INVALID";          // field
 inline constexpr absl::string_view kLimitExceeded = "LIMIT_EXCEEDED";        // field, limit, actual
+inline constexpr absl::string_view kItemTypeWrong = "ITEM_TYPE_WRONG";       // field, type
+inline constexpr absl::string_view kCounterOverflow = "COUNTER_OVERFLOW";    // field
+inline constexpr absl::string_view kSetTooLarge = "SET_TOO_LARGE";           // field, limit, actual
 inline constexpr absl::string_view kNamespaceUnknown = "NAMESPACE_UNKNOWN";  // namespace
 inline constexpr absl::string_view kTokenInvalid = "TOKEN_INVALID";          // field
 inline constexpr absl::string_view kTokenForeign = "TOKEN_FOREIGN";          // cluster
@@ -46,6 +49,12 @@ inline constexpr absl::string_view kConflictExpired = "CONFLICT_EXPIRED";     //
 inline constexpr absl::string_view kAddressInvalid = "ADDRESS_INVALID";       // field
 inline constexpr absl::string_view kGeoDatabaseInvalid = "GEO_DATABASE_INVALID";  // path
 inline constexpr absl::string_view kListenFailed = "LISTEN_FAILED";               // address
+// have, want, version_time, version_origin; the write is done
+inline constexpr absl::string_view kNotYetReplicated = "NOT_YET_REPLICATED";
+inline constexpr absl::string_view kClockSuspect = "CLOCK_SUSPECT";    // replica, ahead
+inline constexpr absl::string_view kTwin = "TWIN";                     // replica, origin
+inline constexpr absl::string_view kCatchingUp = "CATCHING_UP";        // replica, progress
+inline constexpr absl::string_view kRegionLeaving = "REGION_LEAVING";  // region
 }  // namespace reason
 
 using ErrorMetadata = std::initializer_list<std::pair<absl::string_view, std::string>>;

@@ -95,9 +95,60 @@ std::string ChangeField(MutationForm form, int index, absl::string_view field) {
   return std::string(field == "put" ? "value" : field);
 }
 
+absl::Status CheckTtl(MutationForm form, int index, const v1::Change& change) {
+  const std::string field = ChangeField(form, index, "ttl");
+  if (!change.has_put()) return FieldError(field, "goes with put only");
+  const google::protobuf::Duration& ttl = change.ttl();
+  // Both bounds are whole milliseconds; what is finer than that is cut off.
+  const int64_t micros_min = absl::ToInt64Microseconds(kTtlMin);
+  const int64_t seconds_max = absl::ToInt64Seconds(kTtlMax);
+  const bool too_long =
+      ttl.seconds() > seconds_max || (ttl.seconds() == seconds_max && ttl.nanos() > 0);
+  const bool too_short = ttl.seconds() < 0 || ttl.nanos() < 0 ||
+                         (ttl.seconds() == 0 && ttl.nanos() / 1000 < micros_min);
+  if (!too_long && !too_short && ttl.nanos() < 1'000'000'000) return absl::OkStatus();
+  return FieldError(field, absl::StrCat("must be from ", absl::FormatDuration(kTtlMin), " to ",
+                                        absl::ToInt64Hours(kTtlMax) / 24, " days"));
+}
+
+absl::Status CheckSetChange(const std::string& field, const v1::SetChange& change) {
+  const size_t elements = static_cast<size_t>(change.add_size()) + change.remove_size();
+  if (elements == 0) return FieldError(field, "neither adds nor removes anything");
+  if (elements > kSetChangeElementsMax) {
+    return LimitError(field, kSetChangeElementsMax, elements, "elements");
+  }
+  absl::flat_hash_set<absl::string_view> seen;
+  seen.reserve(elements);
+  const auto check = [&](absl::string_view list, int index, const std::string& element) {
+    if (element.size() <= kElementBytesMax && seen.insert(element).second) return absl::OkStatus();
+    const std::string name = absl::StrCat(field, ".", list, "[", index, "]");
+    if (element.size() > kElementBytesMax) {
+      return LimitError(name, kElementBytesMax, element.size(), "bytes");
+    }
+    return FieldError(name, "occurs twice in the change");
+  };
+  for (int i = 0; i < change.add_size(); ++i) {
+    HP_RETURN_IF_ERROR(check("add", i, change.add(i)));
+  }
+  for (int i = 0; i < change.remove_size(); ++i) {
+    HP_RETURN_IF_ERROR(check("remove", i, change.remove(i)));
+  }
+  return absl::OkStatus();
+}
+
+size_t ElementBytes(const v1::SetChange& change) {
+  size_t bytes = 0;
+  for (const std::string& element : change.add()) bytes += element.size();
+  for (const std::string& element : change.remove()) bytes += element.size();
+  return bytes;
+}
+
 absl::Status CheckChange(MutationForm form, int index, const v1::Change& change) {
   if (change.key().size() > kKeyBytesMax || !IsValidUtf8(change.key())) {
     return CheckText(ChangeField(form, index, "key"), change.key(), kKeyBytesMax);
+  }
+  if (change.has_ttl()) {
+    HP_RETURN_IF_ERROR(CheckTtl(form, index, change));
   }
   switch (change.action_case()) {
     case v1::Change::kPut:
@@ -111,10 +162,14 @@ absl::Status CheckChange(MutationForm form, int index, const v1::Change& change)
         return FieldError(ChangeField(form, index, "delete"), "must be true");
       }
       return absl::OkStatus();
+    case v1::Change::kAdd:
+      return absl::OkStatus();
+    case v1::Change::kSet:
+      return CheckSetChange(ChangeField(form, index, "set"), change.set());
     case v1::Change::ACTION_NOT_SET:
       break;
   }
-  return FieldError(ChangeField(form, index, "action"), "neither put nor delete is set");
+  return FieldError(ChangeField(form, index, "action"), "none of put, delete, add and set is set");
 }
 
 absl::Status CheckKeysDiffer(const v1::MutateRequest& request) {
@@ -153,9 +208,10 @@ absl::Status CheckMutation(const v1::MutateRequest& request, MutationForm form) 
     HP_RETURN_IF_ERROR(CheckChange(form, i, change));
     bytes += change.key().size();
     if (change.has_put()) bytes += change.put().size();
+    if (change.has_set()) bytes += ElementBytes(change.set());
   }
   if (bytes > kMutationBytesMax) {
-    return LimitError("changes", kMutationBytesMax, bytes, "bytes of keys and values");
+    return LimitError("changes", kMutationBytesMax, bytes, "bytes of keys, values and elements");
   }
   return CheckKeysDiffer(request);
 }
@@ -227,6 +283,51 @@ absl::Status ValidateRequest(const internal::v1::StoreRequest& request, Mutation
       break;
   }
   return FieldError("operation", "is not set");
+}
+
+absl::Status ValidateItemTypes(const v1::MutateRequest& request, internal::v1::ItemType type,
+                               MutationForm form) {
+  for (int i = 0; i < request.changes_size(); ++i) {
+    const v1::Change& change = request.changes(i);
+    absl::string_view field;
+    absl::string_view holds;
+    switch (type) {
+      case internal::v1::ITEM_TYPE_COUNTER:
+        holds = "counters, which are changed by add and delete";
+        break;
+      case internal::v1::ITEM_TYPE_SET:
+        holds = "sets, which are changed by set and delete";
+        break;
+      default:
+        holds = "registers, which are changed by put and delete";
+    }
+    if (change.has_put() &&
+        (type == internal::v1::ITEM_TYPE_COUNTER || type == internal::v1::ITEM_TYPE_SET)) {
+      field = "put";
+    } else if (change.has_add() && type != internal::v1::ITEM_TYPE_COUNTER) {
+      field = "add";
+    } else if (change.has_set() && type != internal::v1::ITEM_TYPE_SET) {
+      field = "set";
+    } else {
+      continue;
+    }
+    const std::string name = ChangeField(form, i, field);
+    return MakeError(absl::StatusCode::kInvalidArgument, reason::kItemTypeWrong,
+                     absl::StrCat(name, ": namespace '", request.namespace_(), "' has ", holds),
+                     {{"field", name}, {"type", std::string(ItemTypeName(type))}});
+  }
+  return absl::OkStatus();
+}
+
+absl::string_view ItemTypeName(internal::v1::ItemType type) {
+  switch (type) {
+    case internal::v1::ITEM_TYPE_COUNTER:
+      return "counter";
+    case internal::v1::ITEM_TYPE_SET:
+      return "set";
+    default:
+      return "register";
+  }
 }
 
 #undef HP_RETURN_IF_ERROR

@@ -5,7 +5,9 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 #include "homeport/internal/v1/store.pb.h"
+#include "homeport/internal/v1/topology.pb.h"
 
 namespace homeport {
 
@@ -13,8 +15,20 @@ inline constexpr size_t kNamespaceBytesMax = 63;
 inline constexpr size_t kIdBytesMax = 512;
 inline constexpr size_t kKeyBytesMax = 1024;
 inline constexpr size_t kValueBytesMax = 1024 * 1024;
+// Of an element of a set.
+inline constexpr size_t kElementBytesMax = 1024;
+// Elements that one change of a set adds and removes.
+inline constexpr size_t kSetChangeElementsMax = 1000;
+// Of a set's elements together, checked where an addition is accepted. Regions that add at the same
+// time can each fill it.
+inline constexpr size_t kSetBytesMax = 1024 * 1024;
+// How long a value can be asked to live.
+inline constexpr absl::Duration kTtlMin = absl::Milliseconds(1);
+inline constexpr absl::Duration kTtlMax = absl::Hours(3650 * 24);
+// Of a set as it is stored, with what was removed and not forgotten yet.
+inline constexpr size_t kSetStoredBytesMax = 4 * 1024 * 1024;
 inline constexpr size_t kMutationChangesMax = 1000;
-// Keys and values together.
+// Keys, values and elements together.
 inline constexpr size_t kMutationBytesMax = 4 * 1024 * 1024;
 inline constexpr size_t kBatchNamesMax = 1000;
 inline constexpr int kPageSizeMax = 1000;
@@ -43,6 +57,13 @@ enum class MutationForm {
 //   FAILED_PRECONDITION  LEVEL_UNAVAILABLE (level): BOUNDED and LATEST
 absl::Status ValidateRequest(const internal::v1::StoreRequest& request,
                              MutationForm form = MutationForm::kMutate);
+
+// Checks that the changes fit the type of the namespace's items; UNSPECIFIED is a register.
+// INVALID_ARGUMENT, ITEM_TYPE_WRONG (field, type). Pure.
+absl::Status ValidateItemTypes(const v1::MutateRequest& request, internal::v1::ItemType type,
+                               MutationForm form = MutationForm::kMutate);
+// "register", "counter" or "set".
+absl::string_view ItemTypeName(internal::v1::ItemType type);
 
 // The check of a namespace's name alone.
 absl::Status ValidateNamespaceName(absl::string_view name);

@@ -21,20 +21,35 @@ absl::StatusOr<ItemWriter::Loaded> ItemWriter::Load(std::string item_key) const 
 
 ItemWriter::Outcome ItemWriter::Apply(Loaded item, const ItemChange& change, const Stamp& stamp,
                                       ItemCause cause) {
-  if (item.stored && StampOf(*item.stored).version >= stamp.version) return Outcome::kKept;
+  const bool fresh = !item.stored || StampOf(*item.stored).version < stamp.version;
+  const bool parts =
+      change.has_share() || !change.removed_shares().empty() || !change.elements().empty();
   StoredItem after;
-  after.set_timestamp(stamp.version.time.value());
-  after.set_origin(stamp.version.origin.value());
-  after.set_sequence(stamp.sequence.value());
-  after.set_expires(change.expires());
-  if (change.has_value()) after.set_value(change.value());
+  if (!parts && fresh) {
+    // A value is not copied only to be replaced.
+    after = ItemOf(change, stamp);
+    if (item.stored) MergeInto(*item.stored, &after);
+  } else {
+    if (item.stored) after = *item.stored;
+    if (!ApplyChange(&after, change, stamp)) return Outcome::kKept;
+  }
   Store(std::move(item), after, cause);
   return Outcome::kChanged;
 }
 
 ItemWriter::Outcome ItemWriter::Merge(Loaded item, const StoredItem& other, ItemCause cause) {
-  if (item.stored && StampOf(*item.stored).version >= StampOf(other).version) return Outcome::kKept;
-  Store(std::move(item), other, cause);
+  StoredItem after;
+  if (item.stored) after = *item.stored;
+  if (!MergeInto(other, &after)) return Outcome::kKept;
+  Store(std::move(item), after, cause);
+  return Outcome::kChanged;
+}
+
+ItemWriter::Outcome ItemWriter::Replace(Loaded item, const StoredItem& after, ItemCause cause) {
+  if (item.stored && item.stored->SerializeAsString() == after.SerializeAsString()) {
+    return Outcome::kKept;
+  }
+  Store(std::move(item), after, cause);
   return Outcome::kChanged;
 }
 

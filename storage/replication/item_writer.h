@@ -55,11 +55,13 @@ class ItemWriter {
 
   // DATA_LOSS if the stored item does not parse; otherwise the engine's errors.
   absl::StatusOr<Loaded> Load(std::string item_key) const;
-  // Merges a change into the item. Of registers the greater version stays.
+  // Merges a change into the item, by type.
   Outcome Apply(Loaded item, const internal::v1::ItemChange& change, const Stamp& stamp,
                 ItemCause cause);
   // Merges a peer's item into the item.
   Outcome Merge(Loaded item, const internal::v1::StoredItem& other, ItemCause cause);
+  // Puts `after` in the item's place: what was merged or pruned elsewhere.
+  Outcome Replace(Loaded item, const internal::v1::StoredItem& after, ItemCause cause);
   // Removes the item without a trace; nothing if there is none.
   Outcome Remove(Loaded item, ItemCause cause);
 

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/base/check.h"
+#include "common/base/mutants.h"
 #include "common/status/error.h"
 #include "storage/model/entry_codec.h"
 #include "storage/model/keys.h"
@@ -15,9 +16,9 @@ namespace homeport {
 namespace {
 
 using internal::v1::Entry;
-using internal::v1::EntryPart;
 using internal::v1::ItemChange;
 using internal::v1::Skip;
+using internal::v1::StoredItem;
 using internal::v1::StoredRequest;
 
 // How far ahead of the clock promises may be made between two writes to the disk. Short, because a
@@ -47,8 +48,15 @@ ReplicaCore::ReplicaCore(Options options, KvEngine* engine, Origin self, const M
       origins_(options_.replica),
       staging_(engine),
       items_(&staging_),
+      expiry_(&staging_),
+      digests_(&staging_),
+      journal_(&staging_, &origins_, options_.conflict_journal_bytes),
       requests_(&staging_, options_.forget_max),
-      ceiling_(floor) {}
+      ceiling_(floor) {
+  items_.AddObserver(&expiry_);
+  items_.AddObserver(&digests_);
+  items_.AddObserver(&journal_);
+}
 
 absl::StatusOr<std::unique_ptr<ReplicaCore>> ReplicaCore::Open(Options options, KvEngine* engine,
                                                                Origin origin, const Moment& now) {
@@ -56,6 +64,7 @@ absl::StatusOr<std::unique_ptr<ReplicaCore>> ReplicaCore::Open(Options options, 
   if (auto status = ClaimIdentity(engine, options.cluster, options.replica); !status.ok()) {
     return status;
   }
+  if (auto status = ExpiryIndex::Build(engine); !status.ok()) return status;
   HybridTime floor;
   auto stored_clock = engine->Get(Table::kMeta, kClockKey);
   if (!stored_clock.ok()) return stored_clock.status();
@@ -70,12 +79,14 @@ absl::StatusOr<std::unique_ptr<ReplicaCore>> ReplicaCore::Open(Options options, 
       new ReplicaCore(std::move(options), engine, origin, now, floor));
   if (auto status = core->origins_.Load(engine, core->clock_); !status.ok()) return status;
   if (auto status = core->LoadLeftOut(); !status.ok()) return status;
+  if (auto status = core->digests_.Load(); !status.ok()) return status;
+  if (auto status = core->journal_.Load(); !status.ok()) return status;
   if (core->origins_.Find(origin) != nullptr) {
     return absl::FailedPreconditionError("the new origin is one that the disk knows");
   }
   core->origins_.At(origin).replica = std::make_shared<const ReplicaName>(core->options_.replica);
   core->apply_wanted_ = true;  // the last start may have left a backlog
-  core->StageChain(now);
+  core->StageChain({}, now);
   if (auto status = core->Commit(now); !status.ok()) return status;
   return core;
 }
@@ -88,9 +99,10 @@ absl::Status ReplicaCore::LoadLeftOut() {
   return it->status();
 }
 
-void ReplicaCore::StageChain(const Moment& now) {
+void ReplicaCore::StageChain(internal::v1::OriginChain chain, const Moment& now) {
   chain_wanted_ = false;
   Entry entry;
+  *entry.mutable_chain() = std::move(chain);
   entry.mutable_chain()->set_replica(options_.replica.value());
   const Stamp stamp{{clock_.Next(now.wall, now.steady), self_},
                     Sequence(origins_.At(self_).received.value() + 1)};
@@ -102,33 +114,40 @@ void ReplicaCore::StageChain(const Moment& now) {
     origins_.Cover(state, stamp, state.applied);
   }
   AppendOwn(entry, stamp);
+  origins_.ApplyClosing(entry.chain(), self_);
   ++counters_.chain_entries;
+}
+
+uint64_t ReplicaCore::PutRecord(Origin origin, Sequence sequence, LogRecord::Kind kind,
+                                absl::string_view body) {
+  std::string key = LogKey(origin, sequence);
+  std::string record = MakeLogRecord(kind, body);
+  const uint64_t bytes = key.size() + record.size();
+  staging_.Put(Table::kLog, std::move(key), std::move(record));
+  return bytes;
 }
 
 void ReplicaCore::AppendOwn(Entry& entry, const Stamp& stamp) {
   entry.set_origin(self_.value());
   entry.set_sequence(stamp.sequence.value());
   entry.set_timestamp(stamp.version.time.value());
-  staging_.Put(Table::kLog, LogKey(self_, stamp.sequence),
-               MakeLogRecord(LogRecord::Kind::kEntry, entry.SerializeAsString()));
   OriginState& own = origins_.At(self_);
-  own.received = stamp.sequence;
+  own.Receive(stamp.sequence, stamp.version.time,
+              PutRecord(self_, stamp.sequence, LogRecord::Kind::kEntry, entry.SerializeAsString()));
   own.Advance(stamp.sequence, stamp.version.time);
 }
 
 absl::StatusOr<WriteName> ReplicaCore::StageWrite(const LocalWrite& write, const Moment& now) {
   if (!failed_.ok()) return failed_;
   const v1::MutateRequest& mutation = *write.mutation;
-  const EntryPart part = PartOf(mutation);
-  const std::string part_bytes = part.SerializeAsString();
+  LocalMutation local(&mutation);
   const std::string& request_id = mutation.options().request_id();
-  const uint64_t mutation_hash = MutationHash(part_bytes);
   const std::string request_key = RequestKey(mutation.namespace_(), request_id);
   if (!request_id.empty()) {
     auto found = requests_.Find(request_key);
     if (!found.ok()) return found.status();
     if (found->has_value()) {
-      if ((*found)->mutation_hash() != mutation_hash) {
+      if ((*found)->mutation_hash() != local.hash()) {
         return MakeError(absl::StatusCode::kInvalidArgument, reason::kRequestIdReused,
                          "options.request_id: was used for another mutation",
                          {{"field", "options.request_id"}});
@@ -140,20 +159,23 @@ absl::StatusOr<WriteName> ReplicaCore::StageWrite(const LocalWrite& write, const
     }
   }
   // Everything that can fail comes before anything is staged.
+  const Stamp stamp{{clock_.Next(now.wall, now.steady), self_},
+                    Sequence(origins_.At(self_).received.value() + 1)};
+  const WriteTerms terms{self_, stamp.version.time, write.ttl};
   std::vector<ItemWriter::Loaded> items;
-  items.reserve(part.changes_size());
+  items.reserve(mutation.changes_size());
   SessionToken seen = *write.token;
-  for (const ItemChange& change : part.changes()) {
-    auto item = items_.Load(ItemKey(mutation.namespace_(), mutation.id(), change.key()));
+  for (int i = 0; i < mutation.changes_size(); ++i) {
+    auto item =
+        items_.Load(ItemKey(mutation.namespace_(), mutation.id(), mutation.changes(i).key()));
     if (!item.ok()) return item.status();
-    if (item->stored) {
-      const Stamp replaced = StampOf(*item->stored);
-      seen.Advance(replaced.version.origin, replaced.sequence);
-    }
+    const StoredItem* stored = item->stored ? &*item->stored : nullptr;
+    if (auto status = local.Fit(i, stored, terms, seen); !status.ok()) return status;
     items.push_back(*std::move(item));
   }
-
   Entry entry;
+  if (auto status = local.AddTo(entry); !status.ok()) return status;
+
   for (const SessionToken::Position& position : seen.positions()) {
     if (position.origin == self_) continue;
     const OriginState* known = origins_.Find(position.origin);
@@ -167,19 +189,29 @@ absl::StatusOr<WriteName> ReplicaCore::StageWrite(const LocalWrite& write, const
     dependency->set_origin(position.origin.value());
     dependency->set_sequence(position.sequence.value());
   }
-  entry.set_request_id(request_id);
-  entry.add_part_checksums(Checksum(part_bytes));
-  *entry.add_parts() = part_bytes;
-
-  const Stamp stamp{{clock_.Next(now.wall, now.steady), self_},
-                    Sequence(origins_.At(self_).received.value() + 1)};
   AppendOwn(entry, stamp);
-  for (int i = 0; i < part.changes_size(); ++i) {
-    items_.Apply(std::move(items[i]), part.changes(i), stamp, ItemCause::kLocal);
+  for (int i = 0; i < mutation.changes_size(); ++i) {
+    items_.Apply(std::move(items[i]), local.part().changes(i), stamp, ItemCause::kLocal);
   }
-  if (!request_id.empty()) requests_.Stage(request_key, MakeRequest(stamp, mutation_hash));
+  if (!request_id.empty()) requests_.Stage(request_key, MakeRequest(stamp, local.hash()));
   ++counters_.writes;
   return WriteName{stamp.version, stamp.sequence, false};
+}
+
+absl::StatusOr<WriteName> ReplicaCore::StageRestore(ConflictNumber conflict,
+                                                    const LocalWrite& write, const Moment& now) {
+  if (!failed_.ok()) return failed_;
+  auto known = journal_.Find(conflict);
+  if (!known.ok()) return known.status();
+  if (known->restored_origin() != 0) {
+    return WriteName{{HybridTime(known->restored_timestamp()), Origin(known->restored_origin())},
+                     Sequence(known->restored_sequence()),
+                     true};
+  }
+  auto name = StageWrite(write, now);
+  if (!name.ok()) return name.status();
+  journal_.Settle(conflict, *std::move(known), {name->version, name->sequence});
+  return name;
 }
 
 absl::Status ReplicaCore::StageEntry(absl::string_view bytes) {
@@ -204,6 +236,10 @@ absl::Status ReplicaCore::StageEntry(absl::string_view bytes) {
                                                       OriginText(origin), " came after ",
                                                       have.value()));
   }
+  if (auto status = MayContinue(known, origin, sequence, HybridTime(entry->timestamp()));
+      !status.ok()) {
+    return status;
+  }
   if (sequence == Sequence(1) && !entry->has_chain()) {
     return absl::DataLossError(
         absl::StrCat("origin ", OriginText(origin), " does not begin with a chain entry"));
@@ -214,14 +250,31 @@ absl::Status ReplicaCore::StageEntry(absl::string_view bytes) {
                                                      " that a replica can know"));
   }
   if (auto status = MayHold(*entry); !status.ok()) return status;
-  staging_.Put(Table::kLog, LogKey(origin, sequence),
-               MakeLogRecord(LogRecord::Kind::kEntry, bytes));
   OriginState& state = origins_.At(origin);
-  state.received = sequence;
-  state.dirty = true;
+  state.Receive(sequence, HybridTime(entry->timestamp()),
+                PutRecord(origin, sequence, LogRecord::Kind::kEntry, bytes));
   state.KeepFresh(sequence, {sequence, std::move(*entry), std::nullopt});
   apply_wanted_ = true;
   ++counters_.entries_received;
+  return absl::OkStatus();
+}
+
+absl::Status ReplicaCore::MayContinue(const OriginState* known, Origin origin, Sequence last,
+                                      HybridTime time) const {
+  if (known == nullptr) return absl::OkStatus();
+  if (known->frozen) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("origin ", OriginText(origin), " is about to be closed"));
+  }
+  if (known->closed_end && last > *known->closed_end) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("origin ", OriginText(origin), " was closed at ", known->closed_end->value()));
+  }
+  if (known->received != Sequence(0) && time <= known->received_time) {
+    return absl::DataLossError(absl::StrCat("entry ", last.value(), " of origin ",
+                                            OriginText(origin),
+                                            " is not later than the one before it"));
+  }
   return absl::OkStatus();
 }
 
@@ -253,6 +306,33 @@ absl::Status ReplicaCore::MayLack(const Skip& skip) const {
   return absl::OkStatus();
 }
 
+absl::Status ReplicaCore::StageRepair(absl::string_view item_key, const StoredItem& item,
+                                      const Moment& now) {
+  if (!failed_.ok()) return failed_;
+  const std::optional<ItemKeyParts> parts = ParseItemKey(item_key);
+  if (!parts) return absl::DataLossError("a peer's item has a key that does not parse");
+  internal::v1::ChangeClass change_class;
+  change_class.set_namespace_(std::string(parts->name_space));
+  change_class.set_kind(internal::v1::CLASS_KIND_GENERAL);
+  if (!policy_ || policy_->Ask(change_class) != HoldingPolicy::Answer::kHolds) {
+    return absl::PermissionDeniedError(absl::StrCat("this region may not hold namespace '",
+                                                    parts->name_space,
+                                                    "', of which a peer sent an item"));
+  }
+  const HybridTime time(item.timestamp());
+  if (clock_.TooFarAhead(time, now.wall, now.steady)) {
+    return absl::FailedPreconditionError("a peer sent an item from too far in the future");
+  }
+  auto here = items_.Load(std::string(item_key));
+  if (!here.ok()) return here.status();
+  clock_.Observe(time);
+  const ItemWriter::Outcome outcome =
+      HP_MUTANT(kRepairReplaces) ? items_.Replace(*std::move(here), item, ItemCause::kMerge)
+                                 : items_.Merge(*std::move(here), item, ItemCause::kMerge);
+  if (outcome == ItemWriter::Outcome::kChanged) ++counters_.items_repaired;
+  return absl::OkStatus();
+}
+
 absl::Status ReplicaCore::StageSkip(const Skip& skip) {
   if (!failed_.ok()) return failed_;
   const Origin origin(skip.origin());
@@ -267,23 +347,103 @@ absl::Status ReplicaCore::StageSkip(const Skip& skip) {
                                                       OriginText(origin), " came after ",
                                                       have.value()));
   }
-  if (known == nullptr) {
+  if (have == Sequence(0)) {
     return absl::DataLossError(
         absl::StrCat("origin ", OriginText(origin), " does not begin with a chain entry"));
+  }
+  if (auto status = MayContinue(known, origin, Sequence(skip.last()), HybridTime(skip.timestamp()));
+      !status.ok()) {
+    return status;
   }
   if (auto status = MayLack(skip); !status.ok()) return status;
   for (const internal::v1::ChangeClass& left_out : skip.classes()) {
     if (!left_out_.insert(left_out.namespace_()).second) continue;
     staging_.Put(Table::kMeta, absl::StrCat(kLeftOutPrefix, left_out.namespace_()), std::string());
   }
-  staging_.Put(Table::kLog, LogKey(origin, Sequence(skip.last())),
-               MakeLogRecord(LogRecord::Kind::kSkip, skip.SerializeAsString()));
   OriginState& state = origins_.At(origin);
-  state.received = Sequence(skip.last());
-  state.dirty = true;
+  state.Receive(
+      Sequence(skip.last()), HybridTime(skip.timestamp()),
+      PutRecord(origin, Sequence(skip.last()), LogRecord::Kind::kSkip, skip.SerializeAsString()));
   state.KeepFresh(Sequence(skip.first()), {Sequence(skip.last()), std::nullopt, skip});
   apply_wanted_ = true;
   return absl::OkStatus();
+}
+
+absl::Status ReplicaCore::StageSeeded(const std::vector<SeededOrigin>& cut, const Moment& now) {
+  if (!failed_.ok()) return failed_;
+  size_t added = 0;
+  for (const SeededOrigin& seeded : cut) {
+    const OriginState* known = origins_.Find(seeded.origin);
+    if (known == nullptr) ++added;
+    if (seeded.origin == self_ && Sequence(seeded.position.applied()) > known->received) {
+      return absl::FailedPreconditionError(
+          absl::StrCat("a peer has applied entry ", seeded.position.applied(),
+                       " of this replica's own origin, which ends at ", known->received.value()));
+    }
+    const HybridTime time(seeded.position.applied_timestamp());
+    if (clock_.TooFarAhead(time, now.wall, now.steady)) {
+      return absl::FailedPreconditionError(absl::StrCat(
+          "a peer has applied what origin ", OriginText(seeded.origin), " wrote in the future"));
+    }
+  }
+  if (origins_.states().size() + added > kOriginsMax) {
+    return absl::ResourceExhaustedError(absl::StrCat("a peer knows more than the ", kOriginsMax,
+                                                     " origins that a replica can know"));
+  }
+  for (const SeededOrigin& seeded : cut) {
+    clock_.Observe(HybridTime(seeded.position.applied_timestamp()));
+  }
+  origins_.TakeSeeded(cut, staging_);
+  for (const auto& [origin, state] : origins_.states()) {
+    if (origin != self_ && origins_.IsOwn(state) && state.applied > state.covered_end) {
+      chain_wanted_ = true;
+    }
+  }
+  apply_wanted_ = true;
+  return absl::OkStatus();
+}
+
+absl::Status ReplicaCore::StageClosing(const std::vector<Origin>& closing,
+                                       const std::vector<std::pair<Origin, Sequence>>& closed,
+                                       const Moment& now) {
+  if (!failed_.ok()) return failed_;
+  internal::v1::OriginChain chain;
+  for (const Origin origin : closing) chain.add_closing(origin.value());
+  for (const auto& [origin, end] : closed) {
+    internal::v1::Position* position = chain.add_closed();
+    position->set_origin(origin.value());
+    position->set_sequence(end.value());
+  }
+  StageChain(std::move(chain), now);
+  return absl::OkStatus();
+}
+
+void ReplicaCore::PlanTruncation(absl::FunctionRef<Sequence(Origin)> applied_by_members,
+                                 const Moment& now) {
+  const std::vector<Truncation> plan =
+      PlanRetention(origins_.states(), applied_by_members, options_.retention,
+                    FromWallTime(clock_.Physical(now.wall, now.steady)));
+  truncations_.assign(plan.begin(), plan.end());
+}
+
+void ReplicaCore::StageTruncation() {
+  if (truncations_.empty()) return;
+  const Truncation truncation = truncations_.front();
+  truncations_.pop_front();
+  OriginState& state = origins_.At(truncation.origin);
+  state.log.Truncate(truncation.origin, truncation.begin, staging_);
+  state.dirty = true;
+  switch (truncation.reason) {
+    case Truncation::Reason::kAppliedByAll:
+      ++counters_.truncated_applied_by_all;
+      break;
+    case Truncation::Reason::kBytes:
+      ++counters_.truncated_for_bytes;
+      break;
+    case Truncation::Reason::kAge:
+      ++counters_.truncated_for_age;
+      break;
+  }
 }
 
 void ReplicaCore::ObserveWatermark(Origin origin, Sequence sequence, HybridTime time) {
@@ -359,6 +519,7 @@ absl::StatusOr<bool> ReplicaCore::ApplyNext(Origin origin, OriginState& state, L
     return false;
   }
   clock_.Observe(time);
+  if (!origins_.IsOwn(state)) origins_.Learn(state, dependencies);
   if (record.entry) {
     if (auto status = ApplyEntry(*record.entry); !status.ok()) return status;
     ++counters_.entries_applied;
@@ -396,7 +557,7 @@ absl::Status ReplicaCore::ApplyEntry(const Entry& entry) {
     auto known = requests_.Find(request_key);
     if (!known.ok()) return known.status();
     if (known->has_value()) continue;
-    requests_.Stage(request_key, MakeRequest(stamp, MutationHash(entry.parts(i))));
+    requests_.Stage(request_key, MakeRequest(stamp, MutationHashOf(entry, entry.parts(i))));
   }
   return absl::OkStatus();
 }
@@ -413,14 +574,21 @@ void ReplicaCore::StageCeiling(const Moment& now) {
 
 absl::Status ReplicaCore::Commit(const Moment& now) {
   if (!failed_.ok()) return failed_;
+  journal_.SetTime(FromWallTime(clock_.Physical(now.wall, now.steady)));
   absl::Status status = ApplyAll(now);
   if (status.ok()) {
     const absl::Time physical = clock_.Physical(now.wall, now.steady);
     status = requests_.Forget(FromWallTime(physical - options_.request_id_window), now.steady);
   }
   if (status.ok()) {
-    if (chain_wanted_) StageChain(now);
-    origins_.StagePositions(staging_);
+    if (chain_wanted_) StageChain({}, now);
+    StageTruncation();
+    digests_.StageChanged();
+    status = journal_.Prepare();
+  }
+  if (status.ok()) {
+    origins_.StagePositions(FromWallTime(clock_.Physical(now.wall, now.steady)),
+                            LogSegmentBytes(options_.retention.log_bytes_max), staging_);
     StageCeiling(now);
     if (!staging_.empty()) status = staging_.Write();
   }
@@ -429,6 +597,7 @@ absl::Status ReplicaCore::Commit(const Moment& now) {
     return status;
   }
   origins_.OnCommitted();
+  journal_.OnCommitted();
   Publish(now);
   return absl::OkStatus();
 }

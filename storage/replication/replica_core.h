@@ -14,6 +14,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <set>
@@ -22,6 +23,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -33,14 +35,19 @@
 #include "homeport/internal/v1/stored.pb.h"
 #include "homeport/v1/key_value.pb.h"
 #include "storage/engine/kv_engine.h"
+#include "storage/model/entry_codec.h"
 #include "storage/model/hybrid_clock.h"
 #include "storage/model/hybrid_time.h"
+#include "storage/replication/conflict_journal.h"
+#include "storage/replication/digest_sums.h"
+#include "storage/replication/expiry_index.h"
 #include "storage/replication/holding_policy.h"
 #include "storage/replication/item_writer.h"
 #include "storage/replication/log_reader.h"
 #include "storage/replication/origin_table.h"
 #include "storage/replication/replica_view.h"
 #include "storage/replication/request_ids.h"
+#include "storage/replication/retention.h"
 #include "storage/replication/staging.h"
 
 namespace homeport {
@@ -55,6 +62,8 @@ struct Moment {
 struct LocalWrite {
   const v1::MutateRequest* mutation = nullptr;
   const SessionToken* token = nullptr;
+  // How long values of the namespace live whose change does not say; zero: for ever.
+  absl::Duration ttl = absl::ZeroDuration();
 };
 
 // The name that a write was given.
@@ -75,6 +84,11 @@ struct CoreCounters {
   uint64_t registers_kept = 0;     // changes of entries that an existing version beat
   uint64_t clock_refusals = 0;     // times that an origin was found too far ahead
   uint64_t chain_entries = 0;      // written by this replica
+  uint64_t items_repaired = 0;     // changed by a peer's item after a comparison
+  // Times that an origin's log was truncated, by reason.
+  uint64_t truncated_applied_by_all = 0;
+  uint64_t truncated_for_bytes = 0;
+  uint64_t truncated_for_age = 0;
 };
 
 // Not thread-safe: one thread stages and commits. view() may be called by any thread that is
@@ -90,6 +104,9 @@ class ReplicaCore {
     int apply_max = 2000;
     // Request ids that one commit forgets at most.
     int forget_max = 1000;
+    RetentionLimits retention;
+    // The conflict journal's size at most.
+    uint64_t conflict_journal_bytes = 64 * 1024 * 1024;
   };
 
   // Takes over what the engine has, or starts a new replica on an empty one, and commits the chain
@@ -102,6 +119,10 @@ class ReplicaCore {
   // Stages a write. INVALID_ARGUMENT (REQUEST_ID_REUSED) if its request id named another mutation;
   // DATA_LOSS and the engine's errors from reading. On error nothing is staged for it.
   absl::StatusOr<WriteName> StageWrite(const LocalWrite& write, const Moment& now);
+  // Stages a write that restores a conflict of the journal, and that it did. If that was done
+  // before, nothing is staged and the answer is the same. Errors also NOT_FOUND (CONFLICT_UNKNOWN).
+  absl::StatusOr<WriteName> StageRestore(ConflictNumber conflict, const LocalWrite& write,
+                                         const Moment& now);
   // What this region may hold; entries of anything else are refused. Without a policy all are.
   void SetPolicy(HoldingPolicy policy) { policy_.emplace(std::move(policy)); }
   // Namespaces of which entries were ever left out, because this region was not to hold them. What
@@ -109,13 +130,37 @@ class ReplicaCore {
   const std::set<std::string>& left_out() const { return left_out_; }
   // Stages a serialized entry of another origin, or of an earlier one of this replica. One that is
   // already here changes nothing. FAILED_PRECONDITION if the origin's entries before it are not
-  // here; DATA_LOSS if it is damaged; PERMISSION_DENIED if this region may not hold what it
+  // here, or the origin is closed or about to be; DATA_LOSS if it is damaged, or not
+  // later than the entry before it; PERMISSION_DENIED if this region may not hold what it
   // changes; RESOURCE_EXHAUSTED if it would begin one origin too many. On error nothing is staged
   // for it.
   absl::Status StageEntry(absl::string_view bytes);
   // Stages a note that entries were left out because this region may not hold them. Errors as
   // above; FAILED_PRECONDITION also if by this side's policy it may.
   absl::Status StageSkip(const internal::v1::Skip& skip);
+  // Merges a peer's item, of which a comparison found that both sides should have the same.
+  // PERMISSION_DENIED if this region may not hold it; FAILED_PRECONDITION if it is from too far in
+  // the future; DATA_LOSS and the engine's errors. On error nothing is staged for it.
+  absl::Status StageRepair(absl::string_view item_key, const internal::v1::StoredItem& item,
+                           const Moment& now);
+  // The items of a peer were merged here, all that this region may hold, as of `cut` or later:
+  // positions become the greater of what they are and the cut, in the commit that follows. What is
+  // received beyond the cut is applied then; where the cut is beyond what is received, the log
+  // begins behind it. FAILED_PRECONDITION if the cut has more of this start than there is, or what
+  // is too far in the future, which is worth another try later; RESOURCE_EXHAUSTED if it names more
+  // origins than a replica can know. On error nothing is staged for it.
+  absl::Status StageSeeded(const std::vector<SeededOrigin>& cut, const Moment& now);
+  // Stages a chain entry that names origins which this replica is about to close (`closing`), and
+  // such that it closes with their ends.
+  absl::Status StageClosing(const std::vector<Origin>& closing,
+                            const std::vector<std::pair<Origin, Sequence>>& closed,
+                            const Moment& now);
+  // Looks what of the log can go; it goes with the commits that follow, one origin each.
+  // `applied_by_members`: what of an origin every other member is known to have applied; 0 while
+  // anybody's is not known. Costs time by origins and segments: about once a second is enough.
+  void PlanTruncation(absl::FunctionRef<Sequence(Origin)> applied_by_members, const Moment& now);
+  // The limits by a new topology.
+  void SetRetention(const RetentionLimits& limits) { options_.retention = limits; }
   // Takes note of a watermark; it counts once its position is applied here.
   void ObserveWatermark(Origin origin, Sequence sequence, HybridTime time);
   // Takes note of whose start an origin is, while its chain entry, which says so itself, has to
@@ -128,7 +173,8 @@ class ReplicaCore {
   absl::Status Commit(const Moment& now);
   // True if Commit() would have something to do.
   bool HasStaged() const {
-    return !staging_.empty() || apply_wanted_ || chain_wanted_ || ceiling_wanted_;
+    return !staging_.empty() || apply_wanted_ || chain_wanted_ || ceiling_wanted_ ||
+           !truncations_.empty();
   }
   // True if the last commit met its bound and left entries that can be applied.
   bool HasBacklog() const { return apply_wanted_; }
@@ -143,16 +189,22 @@ class ReplicaCore {
   // Origins whose next entry waits, and for what.
   std::vector<std::pair<Origin, OriginBlock>> Blocked() const;
   const CoreCounters& counters() const { return counters_; }
+  ConflictJournal& journal() { return journal_; }
   HybridClock& clock() { return clock_; }
   Origin self() const { return self_; }
+  const OriginTable& origins() const { return origins_; }
 
  private:
   ReplicaCore(Options options, KvEngine* engine, Origin self, const Moment& now, HybridTime floor);
 
   absl::Status LoadLeftOut();
-  void StageChain(const Moment& now);
+  void StageChain(internal::v1::OriginChain chain, const Moment& now);
+  // Bytes that the record has in the log.
+  uint64_t PutRecord(Origin origin, Sequence sequence, LogRecord::Kind kind,
+                     absl::string_view body);
   void AppendOwn(internal::v1::Entry& entry, const Stamp& stamp);
   void StageCeiling(const Moment& now);
+  void StageTruncation();
 
   // Applies entries until none can be, or the bound is met.
   absl::Status ApplyAll(const Moment& now);
@@ -162,6 +214,8 @@ class ReplicaCore {
   absl::Status ApplyEntry(const internal::v1::Entry& entry);
   void Publish(const Moment& now);
 
+  absl::Status MayContinue(const OriginState* known, Origin origin, Sequence last,
+                           HybridTime time) const;
   absl::Status MayHold(const internal::v1::Entry& entry) const;
   absl::Status MayLack(const internal::v1::Skip& skip) const;
 
@@ -176,8 +230,13 @@ class ReplicaCore {
   absl::flat_hash_map<Origin, Sequence> implied_;
   Staging staging_;
   ItemWriter items_;
+  ExpiryIndex expiry_;
+  DigestSums digests_;
+  ConflictJournal journal_;
   RequestIds requests_;
   std::set<std::string> left_out_;
+  // To be carried out, in turn.
+  std::deque<Truncation> truncations_;
   bool apply_wanted_ = false;
   bool chain_wanted_ = false;
   // No reading past this was promised to anyone; on disk, so that a restart begins after it.
