@@ -30,8 +30,8 @@ class LogReader {
 
   explicit LogReader(KvEngine* engine) : engine_(engine) {}
 
-  // The record that covers the sequence. DATA_LOSS if the log lacks it or it is damaged; otherwise
-  // the engine's errors.
+  // The record that covers the sequence. OUT_OF_RANGE if it has left the log, which begins behind
+  // it; DATA_LOSS if the log lacks it or it is damaged; otherwise the engine's errors.
   absl::StatusOr<LoggedRecord> Read(Origin origin, Sequence sequence);
 
  private:
@@ -40,8 +40,15 @@ class LogReader {
     std::unique_ptr<KvIterator> iterator;
   };
 
+  // What to say of a sequence that is not there.
+  absl::Status Lacks(Origin origin, Sequence sequence) const;
+
   KvEngine* engine_;
   std::map<Origin, Place> places_;
 };
+
+// The first sequence that the log has of an origin by what is on the disk now: what a reader does
+// not find before that is not damage. 1 of an origin that is not known. Errors as Read().
+absl::StatusOr<Sequence> StoredLogBegin(KvEngine* engine, Origin origin);
 
 }  // namespace homeport

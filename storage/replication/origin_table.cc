@@ -1,10 +1,10 @@
 #include "storage/replication/origin_table.h"
 
 #include <algorithm>
+#include <vector>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
-#include "homeport/internal/v1/stored.pb.h"
 #include "storage/model/keys.h"
 
 namespace homeport {
@@ -15,14 +15,21 @@ std::string OriginText(Origin origin) {
   return absl::StrCat(absl::Hex(origin.value(), absl::kZeroPad16));
 }
 
+void OriginState::Receive(Sequence sequence, HybridTime time, uint64_t bytes) {
+  received = sequence;
+  received_time = std::max(received_time, time);
+  log.Add(bytes);
+  dirty = true;
+}
+
 void OriginState::Advance(Sequence sequence, HybridTime time) {
   if (applied == Sequence(0)) first_time = time;
   applied = sequence;
   applied_time = std::max(applied_time, time);
   watermark = std::max(watermark, time);
-  if (watermark_at != Sequence(0) && applied >= watermark_at) {
-    watermark = std::max(watermark, watermark_then);
-    watermark_at = Sequence(0);
+  while (!waiting.empty() && waiting.front().at <= applied) {
+    watermark = std::max(watermark, waiting.front().time);
+    waiting.erase(waiting.begin());
   }
   dirty = true;
 }
@@ -33,6 +40,7 @@ void OriginState::KeepFresh(Sequence first, LoggedRecord record) {
 }
 
 absl::Status OriginTable::Load(KvEngine* engine, HybridClock& clock) {
+  LogReader log(engine);
   std::unique_ptr<KvIterator> it = engine->Iterate(Table::kMeta, PrefixEnd(kPositionPrefix));
   for (it->Seek(kPositionPrefix); it->Valid(); it->Next()) {
     std::optional<Origin> origin = ParsePositionKey(it->key());
@@ -52,7 +60,9 @@ absl::Status OriginTable::Load(KvEngine* engine, HybridClock& clock) {
     state.covered_by = Origin(stored.covered_by());
     state.covered_at = Sequence(stored.covered_at());
     state.covered_end = Sequence(stored.covered_end());
-    state.log_begin = Sequence(std::max<uint64_t>(1, stored.log_begin()));
+    state.log.LoadOpen(Sequence(std::max<uint64_t>(1, stored.log_begin())),
+                       {stored.open_bytes() == 0 ? Sequence(0) : state.received,
+                        stored.open_bytes(), HybridTime(stored.open_logged())});
     state.frozen = stored.frozen();
     if (stored.has_closed_end()) state.closed_end = Sequence(stored.closed_end());
     for (const internal::v1::Position& known : stored.knows_own()) {
@@ -62,13 +72,35 @@ absl::Status OriginTable::Load(KvEngine* engine, HybridClock& clock) {
       state.replica = std::make_shared<const ReplicaName>(ReplicaName(stored.replica()));
     }
     clock.Observe(state.applied_time);
+    state.received_time = state.applied_time;
+    if (state.applied < state.received) {
+      auto last = log.Read(*origin, state.received);
+      if (!last.ok()) return last.status();
+      state.received_time =
+          HybridTime(last->entry ? last->entry->timestamp() : last->skip->timestamp());
+    }
+  }
+  if (!it->status().ok()) return it->status();
+  it = engine->Iterate(Table::kMeta, PrefixEnd(kLogSegmentPrefix));
+  for (it->Seek(kLogSegmentPrefix); it->Valid(); it->Next()) {
+    auto key = ParseLogKey(it->key().substr(kLogSegmentPrefix.size()));
+    internal::v1::StoredLogSegment stored;
+    OriginState* state = key ? Find(key->origin) : nullptr;
+    if (state == nullptr ||
+        !stored.ParseFromArray(it->value().data(), static_cast<int>(it->value().size()))) {
+      return absl::DataLossError(absl::StrCat("stored log segment ",
+                                              absl::BytesToHexString(it->key()),
+                                              " does not parse or has no position"));
+    }
+    state->log.LoadClosed({key->sequence, stored.bytes(), HybridTime(stored.logged())});
   }
   return it->status();
 }
 
-void OriginTable::StagePositions(Staging& staging) {
+void OriginTable::StagePositions(HybridTime now, uint64_t segment_bytes, Staging& staging) {
   for (auto& [origin, state] : states_) {
     if (!state.dirty) continue;
+    state.log.Settle(origin, state.received, now, segment_bytes, staging);
     StoredPosition stored;
     stored.set_received(state.received.value());
     stored.set_applied(state.applied.value());
@@ -78,7 +110,9 @@ void OriginTable::StagePositions(Staging& staging) {
     stored.set_covered_by(state.covered_by.value());
     stored.set_covered_at(state.covered_at.value());
     stored.set_covered_end(state.covered_end.value());
-    if (state.log_begin != Sequence(1)) stored.set_log_begin(state.log_begin.value());
+    if (state.log.begin() != Sequence(1)) stored.set_log_begin(state.log.begin().value());
+    stored.set_open_bytes(state.log.open().bytes);
+    stored.set_open_logged(state.log.open().logged.value());
     stored.set_frozen(state.frozen);
     if (state.closed_end) stored.set_closed_end(state.closed_end->value());
     for (const auto& [own, sequence] : state.knows_own) {
@@ -112,7 +146,8 @@ void OriginTable::Show(ReplicaView& view) const {
     shown.covered_at = state.covered_at;
     shown.covered_end = state.covered_end;
     shown.replica = state.replica;
-    shown.log_begin = state.log_begin;
+    shown.log_begin = state.log.begin();
+    shown.log_bytes = state.log.bytes();
     shown.frozen = state.frozen;
     shown.closed_end = state.closed_end;
     shown.first_time = state.first_time;
@@ -149,8 +184,106 @@ void OriginTable::ApplyChain(const internal::v1::OriginChain& chain, const Stamp
     OriginState* earlier = Find(Origin(end.origin()));
     // A replica speaks for its own origins only, and for none that is running here.
     if (earlier == nullptr || Origin(end.origin()) == self || !earlier->StartOf(replica)) continue;
-    Cover(*earlier, at, Sequence(end.sequence()));
+    Cover(*earlier, at, earlier->Required(Sequence(end.sequence())));
   }
+  ApplyClosing(chain, self);
+}
+
+void OriginTable::ApplyClosing(const internal::v1::OriginChain& chain, Origin self) {
+  const auto known = [this, self](Origin origin) -> OriginState* {
+    const bool full = states_.size() >= kOriginsMax && !states_.contains(origin);
+    OriginState* state = origin == self || full ? nullptr : &states_[origin];
+    return state == nullptr || state->closed_end ? nullptr : state;
+  };
+  for (const uint64_t origin : chain.closing()) {
+    OriginState* state = known(Origin(origin));
+    if (state == nullptr) continue;
+    state->frozen = true;
+    state->dirty = true;
+  }
+  for (const internal::v1::Position& closed : chain.closed()) {
+    OriginState* state = known(Origin(closed.origin()));
+    if (state == nullptr) continue;
+    state->closed_end = Sequence(closed.sequence());
+    state->frozen = false;
+    // A token that names what is lost must not be satisfied by the chain entry that covers the
+    // rest.
+    state->covered_end = std::min(state->covered_end, *state->closed_end);
+    state->dirty = true;
+  }
+}
+
+void OriginTable::LearnOwn(OriginState& state, Origin own, Sequence sequence) {
+  Sequence& known = state.knows_own[own];
+  if (known >= sequence) return;
+  known = sequence;
+  // What the new position implies needs no place of its own, so the map is as large as this replica
+  // has origins that no chain entry joins.
+  for (auto it = state.knows_own.begin(); it != state.knows_own.end();) {
+    const OriginState* earlier = it->first == own ? nullptr : Find(it->first);
+    const bool implied = earlier != nullptr && earlier->covered_by == own &&
+                         earlier->covered_at <= known && it->second <= earlier->covered_end;
+    it = implied ? state.knows_own.erase(it) : std::next(it);
+  }
+}
+
+bool OriginTable::KnewOwn(Origin origin, Origin own, Sequence sequence) const {
+  const OriginState* state = Find(origin);
+  if (state == nullptr) return false;
+  // A chain is as long as there are origins; damaged ones must not make it endless.
+  for (size_t steps = 0; steps < states_.size(); ++steps) {
+    auto known = state->knows_own.find(own);
+    if (known != state->knows_own.end() && known->second >= sequence) return true;
+    const OriginState* at = Find(own);
+    if (at == nullptr || at->covered_by == Origin(0) || sequence > at->covered_end) return false;
+    own = at->covered_by;
+    sequence = at->covered_at;
+  }
+  return false;
+}
+
+void OriginTable::TakeSeeded(const std::vector<SeededOrigin>& cut, Staging& staging) {
+  for (const SeededOrigin& seeded : cut) TakePosition(seeded, staging);
+  for (const SeededOrigin& seeded : cut) {
+    const internal::v1::StoredPosition& there = seeded.position;
+    OriginState& state = states_[seeded.origin];
+    if (there.has_closed_end() && !state.closed_end) {
+      state.closed_end = Sequence(there.closed_end());
+      state.dirty = true;
+    } else if (there.frozen() && !state.closed_end && !state.frozen) {
+      state.frozen = true;
+      state.dirty = true;
+    }
+    // A chain entry beyond the cut will come by itself.
+    const OriginState* by = Find(Origin(there.covered_by()));
+    const bool covered =
+        by != nullptr && by->applied >= Sequence(there.covered_at()) && there.covered_at() > 0;
+    const Sequence end = state.Required(Sequence(there.covered_end()));
+    if (covered && (state.covered_by == Origin(0) || state.covered_end < end)) {
+      Cover(state, {{HybridTime(), Origin(there.covered_by())}, Sequence(there.covered_at())}, end);
+    }
+  }
+}
+
+void OriginTable::TakePosition(const SeededOrigin& seeded, Staging& staging) {
+  const internal::v1::StoredPosition& there = seeded.position;
+  const Sequence cut(there.applied());
+  OriginState& state = states_[seeded.origin];
+  if (state.replica == nullptr && !there.replica().empty()) {
+    state.replica = std::make_shared<const ReplicaName>(ReplicaName(there.replica()));
+    state.dirty = true;
+  }
+  if (cut <= state.applied) return;
+  state.block.reset();
+  state.fresh.clear();
+  const HybridTime first_time = state.first_time;
+  state.Advance(cut, HybridTime(there.applied_timestamp()));
+  state.first_time = first_time == HybridTime(0) ? HybridTime(there.first_timestamp()) : first_time;
+  if (state.received >= cut) return;
+  // What is between is nowhere here, so the log can only go on behind it.
+  state.received = cut;
+  state.received_time = state.applied_time;
+  state.log.Restart(seeded.origin, Sequence(cut.value() + 1), staging);
 }
 
 void OriginTable::ObserveWatermark(Origin origin, Sequence sequence, HybridTime time) {
@@ -158,10 +291,19 @@ void OriginTable::ObserveWatermark(Origin origin, Sequence sequence, HybridTime 
   if (state == nullptr) return;
   if (state->applied >= sequence) {
     state->watermark = std::max(state->watermark, time);
-  } else if (state->watermark_at == Sequence(0)) {
-    // One waiting watermark an origin is enough: the entries in between carry their own times.
-    state->watermark_at = sequence;
-    state->watermark_then = time;
+    return;
+  }
+  // Two are enough, as the entries in between carry their own times: the nearest counts soon
+  // however far the latest is, and the latest is there once the backlog is gone.
+  auto& waiting = state->waiting;
+  auto at = std::find_if(waiting.begin(), waiting.end(),
+                         [sequence](const OriginState::Waiting& w) { return w.at >= sequence; });
+  if (at != waiting.end() && at->at == sequence) {
+    at->time = std::max(at->time, time);
+  } else if (waiting.size() < 2) {
+    waiting.insert(at, {sequence, time});
+  } else if (at != waiting.begin() + 1) {
+    (at == waiting.end() ? waiting.back() : waiting.front()) = {sequence, time};
   }
 }
 

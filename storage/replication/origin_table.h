@@ -1,6 +1,7 @@
 // How far a replica is in each origin.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -14,10 +15,12 @@
 #include "absl/strings/string_view.h"
 #include "common/base/ids.h"
 #include "homeport/internal/v1/entry.pb.h"
+#include "homeport/internal/v1/stored.pb.h"
 #include "storage/model/hybrid_clock.h"
 #include "storage/model/hybrid_time.h"
 #include "storage/replication/item_writer.h"
 #include "storage/replication/log_reader.h"
+#include "storage/replication/origin_log.h"
 #include "storage/replication/replica_view.h"
 #include "storage/replication/staging.h"
 
@@ -41,16 +44,20 @@ struct OriginState {
   // As of the last commit; what was received since can not be read back from the log yet.
   Sequence durable;
   HybridTime applied_time;
-  HybridTime first_time;  // of entry 1; 0 while that is not applied
+  HybridTime received_time;  // of record `received`
+  HybridTime first_time;     // of entry 1; 0 while that is not applied
   HybridTime watermark;
-  // A watermark that waits for its position.
-  Sequence watermark_at;
-  HybridTime watermark_then;
+  // Watermarks that wait for their positions, which ascend; at most two, the nearest and the
+  // latest.
+  struct Waiting {
+    Sequence at;
+    HybridTime time;
+  };
+  std::vector<Waiting> waiting;
   Origin covered_by;
   Sequence covered_at;
   Sequence covered_end;
-  // First sequence that the log still has; never 0.
-  Sequence log_begin{1};
+  OriginLog log;
   bool frozen = false;
   std::optional<Sequence> closed_end;
   // What applied entries depend on of this replica's origins.
@@ -64,10 +71,24 @@ struct OriginState {
 
   // True if the origin is a start of `name`.
   bool StartOf(const ReplicaName& name) const { return replica != nullptr && *replica == name; }
+  // A record up to `sequence` was staged, with so many bytes of log.
+  void Receive(Sequence sequence, HybridTime time, uint64_t bytes);
   // Entry `sequence` was applied, and all before it.
   void Advance(Sequence sequence, HybridTime time);
   // A record was staged; keeps it if it follows what is kept.
   void KeepFresh(Sequence first, LoggedRecord record);
+  // As far as a dependency on `sequence` has to be waited for: what is lost counts as applied.
+  Sequence Required(Sequence sequence) const {
+    return closed_end ? std::min(sequence, *closed_end) : sequence;
+  }
+};
+
+// An origin as a peer had it whose items were taken: of `position` the fields applied,
+// applied_timestamp and first_timestamp, replica, covered_by, covered_at, covered_end, frozen and
+// closed_end.
+struct SeededOrigin {
+  Origin origin;
+  internal::v1::StoredPosition position;
 };
 
 // Thread-compatible. States stay where they are while others are added.
@@ -76,10 +97,10 @@ class OriginTable {
   explicit OriginTable(ReplicaName replica) : replica_(std::move(replica)) {}
 
   // Takes what the engine has, and shows `clock` the times in it. DATA_LOSS if a position does not
-  // parse; otherwise the engine's errors.
+  // parse or the log lacks its last record; otherwise the engine's errors.
   absl::Status Load(KvEngine* engine, HybridClock& clock);
-  // Stages what is dirty.
-  void StagePositions(Staging& staging);
+  // Stages what is dirty. `now` and `segment_bytes` are for the size of the log.
+  void StagePositions(HybridTime now, uint64_t segment_bytes, Staging& staging);
   // What was staged is on the disk now. Forgets the fresh records, which can be read from the log.
   void OnCommitted();
   // Adds the origins to `view`, in order.
@@ -99,24 +120,47 @@ class OriginTable {
   std::optional<OriginBlock> FirstMissing(const Positions& positions) const {
     for (const internal::v1::Position& position : positions) {
       const OriginState* state = Find(Origin(position.origin()));
-      const Sequence applied = state == nullptr ? Sequence(0) : state->applied;
-      if (applied < Sequence(position.sequence())) {
-        return OriginBlock{OriginBlock::Kind::kDependency, Origin(position.origin()),
-                           Sequence(position.sequence()), HybridTime()};
+      Sequence required(position.sequence());
+      if (state != nullptr) required = state->Required(required);
+      if ((state == nullptr ? Sequence(0) : state->applied) < required) {
+        return OriginBlock{OriginBlock::Kind::kDependency, Origin(position.origin()), required,
+                           HybridTime()};
       }
     }
     return std::nullopt;
   }
-  // An own origin ends with what is applied of it: the chain entry `at` says so.
+  // What is needed of `positions` by an entry of `state` was applied: remembers what that says of
+  // this replica's origins.
+  template <typename Positions>
+  void Learn(OriginState& state, const Positions& positions) {
+    for (const internal::v1::Position& position : positions) {
+      const OriginState* own = Find(Origin(position.origin()));
+      if (own != nullptr && IsOwn(*own)) {
+        LearnOwn(state, Origin(position.origin()), Sequence(position.sequence()));
+      }
+    }
+  }
+  // True if `origin` had applied entry `sequence` of `own`, an origin of this replica, when it made
+  // the last entry that is applied here, as far as its entries' dependencies say.
+  bool KnewOwn(Origin origin, Origin own, Sequence sequence) const;
+  // An origin ends with `end`: the chain entry `at` says so.
   void Cover(OriginState& earlier, const Stamp& at, Sequence end);
   // Applies what a chain entry of another replica, or of an earlier start of this one, says.
   void ApplyChain(const internal::v1::OriginChain& chain, const Stamp& at, Origin self);
+  // The part of ApplyChain() that holds for this replica's own chain entries too.
+  void ApplyClosing(const internal::v1::OriginChain& chain, Origin self);
+  // Takes over what is greater in `cut` than here, and stages what that takes of the log. What was
+  // received beyond the cut stays, to be applied.
+  void TakeSeeded(const std::vector<SeededOrigin>& cut, Staging& staging);
   // Takes note of a watermark; it counts once its position is applied.
   void ObserveWatermark(Origin origin, Sequence sequence, HybridTime time);
   // Takes note of whose start an origin is, by hearsay: only if nothing is known of that.
   void ObserveReplica(Origin origin, const ReplicaName& replica);
 
  private:
+  void LearnOwn(OriginState& state, Origin own, Sequence sequence);
+  void TakePosition(const SeededOrigin& seeded, Staging& staging);
+
   ReplicaName replica_;
   std::map<Origin, OriginState> states_;
 };

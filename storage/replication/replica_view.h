@@ -1,6 +1,7 @@
 // What a replica has, as of its last commit.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -29,6 +30,8 @@ struct OriginView {
   // First sequence that the log still has; what is before it was applied here, and can only be
   // had by seeding.
   Sequence log_begin{1};
+  // Bytes of the origin's log.
+  uint64_t log_bytes = 0;
   // The origin is about to be closed: nothing more of it is taken.
   bool frozen = false;
   // The end by the chain entry that closed the origin; later sequences are lost.
