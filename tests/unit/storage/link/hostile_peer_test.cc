@@ -66,7 +66,7 @@ class HostilePeerTest : public testing::Test {
     Entry entry;
     entry.set_origin(origin.value());
     entry.set_sequence(sequence);
-    entry.set_timestamp(FromWallTime(now_.wall).value());
+    entry.set_timestamp(FromWallTime(now_.wall).value() + sequence);
     entry.mutable_chain()->set_replica(replica);
     return entry;
   }
@@ -80,11 +80,12 @@ class HostilePeerTest : public testing::Test {
     end->set_origin(origin.value());
     end->set_sequence(sequence);
   }
-  static Skip SkipOf(Origin origin, uint64_t first, uint64_t last, const std::string& name_space) {
+  Skip SkipOf(Origin origin, uint64_t first, uint64_t last, const std::string& name_space) {
     Skip skip;
     skip.set_origin(origin.value());
     skip.set_first(first);
     skip.set_last(last);
+    skip.set_timestamp(FromWallTime(now_.wall).value() + last);
     if (!name_space.empty()) {
       skip.add_classes()->set_namespace_(name_space);
       skip.mutable_classes(0)->set_kind(internal::v1::CLASS_KIND_GENERAL);
