@@ -71,6 +71,9 @@ void RecordFlags::Declare(Flags& flags, CallKind kind) {
   if (kind == CallKind::kRead) {
     flags.Choice("--level", &level, {"eventual", "session", "bounded", "latest"},
                  "How fresh the answer must be; the namespace's default if not given");
+  } else {
+    flags.Integer("--regions", &regions, 0, 1000,
+                  "Answer only once so many other regions have the write too");
   }
 }
 
@@ -111,6 +114,7 @@ absl::StatusOr<v1::WriteOptions> RecordFlags::ToWriteOptions() const {
   v1::WriteOptions options;
   options.set_session_token(*session);
   options.set_request_id(NewRequestId());
+  options.set_acknowledged_by_regions(static_cast<uint32_t>(regions));
   options.set_local_only(local_only);
   options.set_region_choice(ChoiceOf(region));
   return options;

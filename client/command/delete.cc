@@ -37,6 +37,9 @@ int RunDelete(const Arguments& arguments) {
   } else {
     printf("deleted: version %s, at %s\n", Describe(response->version()).c_str(),
            Describe(response->provenance()).c_str());
+    if (options.regions > 0) {
+      printf("other regions that have it: %u\n", response->acknowledged_by_regions());
+    }
   }
   return kExitOk;
 }

@@ -12,9 +12,11 @@ const char* const kExitCodesHelp =
     "  4    refused: an argument, a limit, a permission, an unsound file\n"
     "  5    the outcome of a write is unknown: it may have happened\n"
     "  6    any other failure\n"
+    "  7    written, but not in time in as many regions as asked for\n"
     "  130  interrupted\n";
 
 int ExitCodeOf(const absl::Status& status, CallKind kind) {
+  if (ReasonOf(status) == reason::kNotYetReplicated) return kExitNotReplicated;
   switch (status.code()) {
     case absl::StatusCode::kOk:
       return kExitOk;

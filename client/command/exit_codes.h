@@ -16,6 +16,8 @@ inline constexpr int kExitUnavailable = 3;
 inline constexpr int kExitRefused = 4;
 // A write that was sent and not answered: it may have happened.
 inline constexpr int kExitUnknown = 5;
+// Written, and not in as many regions in time as were asked for.
+inline constexpr int kExitNotReplicated = 7;
 // Anything else.
 inline constexpr int kExitFailed = 6;
 // Ended by Ctrl-C, as shells have it.

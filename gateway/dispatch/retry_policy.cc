@@ -62,9 +62,13 @@ Judgement Judge(const absl::Status& status, const RetryFacts& facts) {
 
   const std::string reason = ReasonOf(status);
   if (reason == reason::kTokenAhead || reason == reason::kDiskFull ||
-      reason == reason::kNamespaceUnknown || reason == reason::kNotHere) {
+      reason == reason::kNamespaceUnknown || reason == reason::kNotHere ||
+      reason == reason::kClockSuspect || reason == reason::kTwin || reason == reason::kCatchingUp ||
+      reason == reason::kRegionLeaving) {
     return {NextStep::kNext, false, Outcome::kAlive};
   }
+  // Done, and asking again or elsewhere makes no region quicker.
+  if (reason == reason::kNotYetReplicated) return {NextStep::kAnswer, false, Outcome::kAlive};
   if (reason == reason::kOverloaded) return {NextStep::kNext, false, Outcome::kFailure};
 
   switch (status.code()) {

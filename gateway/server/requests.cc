@@ -25,6 +25,7 @@ template <typename Response>
 void MoveAnswer(v1::MutateResponse* from, Response* to) {
   HP_CHECK(from->GetArena() == to->GetArena());
   to->set_session_token(std::move(*from->mutable_session_token()));
+  to->set_acknowledged_by_regions(from->acknowledged_by_regions());
   if (from->has_version()) {
     to->unsafe_arena_set_allocated_version(from->unsafe_arena_release_version());
   }
@@ -36,7 +37,9 @@ void MoveAnswer(v1::MutateResponse* from, Response* to) {
 }  // namespace
 
 void MoveToStoreRequest(v1::PutRequest* put, internal::v1::StoreRequest* request) {
-  MoveOneChange(put, request)->set_put(std::move(*put->mutable_value()));
+  v1::Change* change = MoveOneChange(put, request);
+  change->set_put(std::move(*put->mutable_value()));
+  if (put->has_ttl()) change->unsafe_arena_set_allocated_ttl(put->unsafe_arena_release_ttl());
 }
 
 void MoveToStoreRequest(v1::DeleteRequest* erase, internal::v1::StoreRequest* request) {

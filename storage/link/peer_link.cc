@@ -10,6 +10,7 @@
 #include "common/log/log.h"
 #include "homeport/internal/v1/replication.grpc.pb.h"
 #include "storage/replication/block_codec.h"
+#include "storage/replication/intake.h"
 #include "storage/replication/link_receiver.h"
 
 namespace homeport {
@@ -144,7 +145,6 @@ class GrpcPeerLink final : public PeerLink, public std::enable_shared_from_this<
   // What was given to the replica with one message.
   struct Submitted {
     uint64_t bytes = 0;  // of the batch, as it came
-    uint64_t entries = 0;
     uint64_t unpacked_bytes = 0;
     bool hello = false;
   };
@@ -218,35 +218,22 @@ class GrpcPeerLink final : public PeerLink, public std::enable_shared_from_this<
       if (!was_established) {
         Log(LogLevel::kInfo, "link up", {{"peer", receiver_.peer().value()}});
       }
-      if (response.has_batch()) {
-        auto block = UnpackBlock(response.batch());
-        if (!block.ok()) return EndLocked(block.status());
-        batch.block = std::move(*block);
-        submitted.bytes = response.batch().block().size();
-      }
-      batch.skips.assign(response.skips().begin(), response.skips().end());
-      batch.heartbeat = response.heartbeat();
+      auto unpacked = UnpackResponse(receiver_.peer(), response);
+      if (!unpacked.ok()) return EndLocked(unpacked.status());
+      batch = std::move(*unpacked);
       if (response.has_heartbeat()) {
         receiver_.ObserveWall(response.heartbeat().wall_micros(), replica_->clock()->WallNow());
       }
-      for (const auto* reports : {&response.hello().origins(), &response.heartbeat().origins()}) {
-        for (const internal::v1::OriginReport& report : *reports) {
-          if (!report.replica().empty()) {
-            batch.names.emplace_back(Origin(report.origin()), ReplicaName(report.replica()));
-          }
-        }
-      }
-      submitted.entries = batch.block.entries_size();
+      submitted.bytes = batch.credit_bytes;
       submitted.hello = response.has_hello();
       submitted.unpacked_bytes = batch.block.ByteSizeLong() + stream->response.ByteSizeLong();
       stream->response.Clear();
       ++submitted_;
       submitted_bytes_ += submitted.unpacked_bytes;
     }
-    replica_->SubmitFromPeer(std::move(batch),
-                             [self = shared_from_this(), submitted](absl::Status status) {
-                               self->OnCommitted(status, submitted);
-                             });
+    replica_->SubmitFromPeer(std::move(batch), [self = shared_from_this(), submitted](Taken taken) {
+      self->OnTaken(std::move(taken), submitted);
+    });
     absl::MutexLock lock(&mutex_);
     if (!ended_.ok()) return;
     if (FullLocked()) {
@@ -256,15 +243,26 @@ class GrpcPeerLink final : public PeerLink, public std::enable_shared_from_this<
     }
   }
 
-  void OnCommitted(const absl::Status& status, const Submitted& submitted) {
+  void OnTaken(Taken taken, const Submitted& submitted) {
     absl::MutexLock lock(&mutex_);
     --submitted_;
     submitted_bytes_ -= submitted.unpacked_bytes;
     const SteadyTime now = replica_->clock()->SteadyNow();
+    absl::Status status = std::move(taken.status);
+    for (const RefusedOrigin& refused : taken.refused) {
+      if (!status.ok()) break;
+      auto news = receiver_.OnRefused(refused.origin, refused.why);
+      status = news.status();
+      if (!news.ok() || !*news) continue;
+      Log(LogLevel::kWarning, "an origin's entries were not taken",
+          {{"peer", receiver_.peer().value()},
+           {"origin", absl::StrCat(absl::Hex(refused.origin.value(), absl::kZeroPad16))},
+           {"why", refused.why.ToString()}});
+    }
     if (status.ok()) {
       // Not at the hello: a peer whose first batch is refused would be asked for it ever again.
       if (!submitted.hello) backoff_ = options_.backoff_min;
-      receiver_.OnCommitted(submitted.bytes, submitted.entries, now);
+      receiver_.OnCommitted(submitted.bytes, taken.entries, now);
       if (read_due_ && ended_.ok() && stream_ != nullptr && !FullLocked()) {
         read_due_ = false;
         heard_ = now;

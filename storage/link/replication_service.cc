@@ -54,6 +54,8 @@ class SenderStream : public std::enable_shared_from_this<SenderStream> {
       const auto view = replica_->view();
       if (!greeted_ && !GreetLocked(*view)) return;
       sender_.OnRequest(request_, *view);
+      if (request_.has_hello()) replica_->OnPeerHello(request_.hello());
+      replica_->OnPeerAcknowledged(sender_.peer(), request_.acknowledged());
       request_.Clear();
       reactor_->StartRead(&request_);
     }

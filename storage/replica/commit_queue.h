@@ -9,6 +9,7 @@
 #include "absl/status/status.h"
 #include "common/session/session_token.h"
 #include "common/store/record_store.h"
+#include "storage/model/journal_keys.h"
 #include "storage/replica/replica.h"
 
 namespace homeport {
@@ -21,11 +22,13 @@ struct QueuedWrite {
   RecordStore::Done done;
   SessionToken token;
   size_t bytes = 0;
+  // The conflict that it restores; 0: none.
+  ConflictNumber restores;
 };
 
 struct QueuedPeerBatch {
   PeerBatch batch;
-  absl::AnyInvocable<void(absl::Status)> done;
+  absl::AnyInvocable<void(Taken)> done;
   size_t bytes = 0;
 };
 

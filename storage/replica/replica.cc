@@ -11,6 +11,8 @@
 #include "common/base/check.h"
 #include "common/log/log.h"
 #include "common/status/error.h"
+#include "common/store/validate.h"
+#include "storage/replica/ack_waits.h"
 #include "storage/replica/commit_queue.h"
 #include "storage/replica/runner.h"
 #include "storage/replication/holding_policy.h"
@@ -28,6 +30,15 @@ constexpr absl::Duration kDiskCheckInterval = absl::Seconds(1);
 // elsewhere.
 constexpr double kGiveUpShare = 0.1;
 constexpr absl::Duration kGiveUpMax = absl::Milliseconds(50);
+// A write that waits for other regions can not be tried elsewhere, and its answer may have a long
+// way to go.
+constexpr absl::Duration kAckGiveUpMax = absl::Milliseconds(250);
+
+// When a call with this deadline is to be told that what it waits for did not come.
+SteadyTime GiveUpTime(SteadyTime deadline, SteadyTime now, absl::Duration most) {
+  if (deadline == absl::InfiniteDuration()) return deadline;
+  return deadline - std::min(most, (deadline - now) * kGiveUpShare);
+}
 
 // What a request is about, whatever its kind.
 struct RequestParts {
@@ -105,7 +116,7 @@ class Replica::Impl {
     if (!refused.ok()) done(std::move(refused));
   }
 
-  void SubmitFromPeer(PeerBatch batch, absl::AnyInvocable<void(absl::Status)> done) {
+  void SubmitFromPeer(PeerBatch batch, absl::AnyInvocable<void(Taken)> done) {
     QueuedPeerBatch queued{std::move(batch), std::move(done), 0};
     queued.bytes = queued.batch.block.ByteSizeLong();
     {
@@ -115,7 +126,7 @@ class Replica::Impl {
         return;
       }
     }
-    queued.done(Stopping());
+    queued.done(Taken{Stopping(), {}, 0});
   }
 
   std::shared_ptr<const Published> published() const {
@@ -158,6 +169,7 @@ class Replica::Impl {
     ReplicaStats stats = stats_;
     stats.writes_queued = writes_.size();
     stats.waiting = waiting_.size();
+    stats.waiting_for_regions = acks_.size();
     return stats;
   }
 
@@ -174,6 +186,7 @@ class Replica::Impl {
   const ReplicaOptions& options() const { return options_; }
   KvEngine* engine() { return engine_.get(); }
   const Clock* clock() const { return clock_; }
+  AckWaits& acks() { return acks_; }
 
  private:
   Moment Now() const { return {clock_->WallNow(), clock_->SteadyNow()}; }
@@ -209,6 +222,10 @@ class Replica::Impl {
     }
     auto token = SessionToken::Parse(*parts->token, cluster_);
     if (!token.ok()) return token.status();
+    if (request.operation_case() == StoreRequest::kMutate) {
+      absl::Status acks = CheckAcks(*published, *info, request.mutate().options());
+      if (!acks.ok()) return acks;
+    }
     v1::ConsistencyLevel level = parts->level == v1::CONSISTENCY_LEVEL_UNSPECIFIED
                                      ? info->default_consistency
                                      : parts->level;
@@ -219,8 +236,11 @@ class Replica::Impl {
       }
     }
     if (request.operation_case() == StoreRequest::kMutate) {
+      if (auto status = ValidateItemTypes(request.mutate(), info->item_type); !status.ok()) {
+        return status;
+      }
       return Enqueue(context, request.mutate(), response->mutable_mutate(), done,
-                     std::move(*token));
+                     std::move(*token), ConflictNumber(request.restores_conflict()));
     }
     absl::Status status = Read(*published, *info, level, request, *token, response);
     done(std::move(status));
@@ -231,10 +251,7 @@ class Replica::Impl {
                     StoreResponse* response, Done& done, SessionToken token,
                     const SessionToken::Position& missing) {
     const SteadyTime now = clock_->SteadyNow();
-    SteadyTime give_up = context.deadline;
-    if (give_up != absl::InfiniteDuration()) {
-      give_up -= std::min(kGiveUpMax, (give_up - now) * kGiveUpShare);
-    }
+    const SteadyTime give_up = GiveUpTime(context.deadline, now, kGiveUpMax);
     if (give_up <= now) return TokenAhead(missing);
     // Before the call is queued: a callback set later could replace one that the next store set.
     if (context.cancellation != nullptr) {
@@ -266,8 +283,51 @@ class Replica::Impl {
          {"want", absl::StrCat(missing.sequence.value())}});
   }
 
+  // More regions than there are can never answer, and that is known at once.
+  absl::Status CheckAcks(const Published& published, const NamespaceInfo& info,
+                         const v1::WriteOptions& options) const {
+    const uint32_t wanted = options.acknowledged_by_regions();
+    if (wanted == 0) return absl::OkStatus();
+    const size_t others = OtherRegions(published, info).size();
+    if (wanted > others) {
+      return LimitError("options.acknowledged_by_regions", others, wanted, "regions");
+    }
+    if (!acks_.Full()) return absl::OkStatus();
+    return MakeError(absl::StatusCode::kResourceExhausted, reason::kOverloaded,
+                     "too many writes wait for other regions",
+                     {{"what", "writes that wait for regions"}});
+  }
+
+  static std::vector<std::string> OtherRegions(const Published& published,
+                                               const NamespaceInfo& info) {
+    std::vector<std::string> names;
+    for (const int region : info.regions) {
+      if (region == published.region) continue;
+      names.push_back(published.topology->regions()[region].name.value());
+    }
+    return names;
+  }
+
+  // Lets an answered write wait for other regions.
+  void AwaitRegions(const Published& published, QueuedWrite& write, const WriteName& name,
+                    SteadyTime now) {
+    AckWait wait;
+    wait.context = write.context;
+    wait.response = write.response;
+    wait.done = std::move(write.done);
+    wait.version = name.version;
+    wait.sequence = name.sequence;
+    wait.name_space = write.mutation->namespace_();
+    const NamespaceInfo* info = published.topology->FindNamespace(wait.name_space);
+    if (info != nullptr) wait.regions = OtherRegions(published, *info);
+    wait.want = write.mutation->options().acknowledged_by_regions();
+    wait.give_up = GiveUpTime(write.context.deadline, now, kAckGiveUpMax);
+    acks_.Add(std::move(wait));
+  }
+
   absl::Status Enqueue(const CallContext& context, const v1::MutateRequest& mutation,
-                       v1::MutateResponse* response, Done& done, SessionToken token) {
+                       v1::MutateResponse* response, Done& done, SessionToken token,
+                       ConflictNumber restores) {
     const size_t bytes = mutation.ByteSizeLong();
     absl::MutexLock lock(&mutex_);
     if (stopping_) return Stopping();
@@ -278,38 +338,40 @@ class Replica::Impl {
                        "too many writes wait for the disk", {{"what", "queued writes"}});
     }
     write_bytes_ += bytes;
-    writes_.push_back({context, &mutation, response, std::move(done), std::move(token), bytes});
+    writes_.push_back(
+        {context, &mutation, response, std::move(done), std::move(token), bytes, restores});
     return absl::OkStatus();
   }
 
   absl::Status Read(const Published& published, const NamespaceInfo& info,
                     v1::ConsistencyLevel level, const StoreRequest& request, SessionToken& token,
                     StoreResponse* response) {
+    const HybridTime now = published.view->TimeAt(clock_->SteadyNow());
     switch (request.operation_case()) {
       case StoreRequest::kGet: {
         v1::GetResponse& answer = *response->mutable_get();
-        absl::Status status = ReadItem(engine_.get(), request.get(), token, answer);
+        absl::Status status = ReadItem(engine_.get(), request.get(), now, token, answer);
         Finish(published, &info, level, token, answer);
         return status;
       }
       case StoreRequest::kBatchGet: {
         v1::BatchGetResponse& answer = *response->mutable_batch_get();
         absl::Status status =
-            ReadItems(engine_.get(), request.batch_get(), options_.read_limits, token, answer);
+            ReadItems(engine_.get(), request.batch_get(), now, options_.read_limits, token, answer);
         Finish(published, &info, level, token, answer);
         return status;
       }
       case StoreRequest::kListItems: {
         v1::ListItemsResponse& answer = *response->mutable_list_items();
-        absl::Status status =
-            ListItems(engine_.get(), request.list_items(), options_.read_limits, token, answer);
+        absl::Status status = ListItems(engine_.get(), request.list_items(), now,
+                                        options_.read_limits, token, answer);
         Finish(published, &info, level, token, answer);
         return status;
       }
       default: {
         v1::ListRecordsResponse& answer = *response->mutable_list_records();
-        absl::Status status =
-            ListRecords(engine_.get(), request.list_records(), options_.read_limits, token, answer);
+        absl::Status status = ListRecords(engine_.get(), request.list_records(), now,
+                                          options_.read_limits, token, answer);
         Finish(published, &info, level, token, answer);
         return status;
       }
@@ -363,6 +425,7 @@ class Replica::Impl {
       }
       CommitGroup(now, writes, batches);
       ServeWaiting(now.steady);
+      acks_.Expire(now.steady);
       if (stopping && writes.empty() && batches.empty()) break;
     }
     AbandonWaiting();
@@ -372,6 +435,7 @@ class Replica::Impl {
   absl::Duration PatienceLocked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     SteadyTime first = absl::InfiniteDuration();
     for (const WaitingCall& call : waiting_) first = std::min(first, call.give_up);
+    first = std::min(first, acks_.NextExpiry());
     return std::clamp(first - clock_->SteadyNow(), absl::Milliseconds(1), kTick);
   }
 
@@ -403,7 +467,7 @@ class Replica::Impl {
     std::vector<Outcome> outcomes;
     outcomes.reserve(writes.size());
     for (QueuedWrite& write : writes) outcomes.push_back(StageWrite<Outcome>(write, now));
-    std::vector<absl::Status> taken;
+    std::vector<Taken> taken;
     taken.reserve(batches.size());
     for (QueuedPeerBatch& batch : batches) taken.push_back(StagePeerBatch(batch.batch, now));
 
@@ -416,6 +480,7 @@ class Replica::Impl {
       stats_.core = core_->counters();
       stats_.clock_jumps_ignored = core_->clock().jumps_ignored();
       stats_.blocked = core_->Blocked();
+      stats_.conflicts = core_->journal().stats();
       if (bytes > 0) {
         ++stats_.commits;
         stats_.commit_bytes += bytes;
@@ -434,15 +499,20 @@ class Replica::Impl {
         response.mutable_version()->set_hybrid_time(name.version.time.value());
         response.mutable_version()->set_origin(name.version.origin.value());
         Finish(*published, nullptr, v1::CONSISTENCY_LEVEL_SESSION, writes[i].token, response);
+        if (writes[i].mutation->options().acknowledged_by_regions() > 0) {
+          AwaitRegions(*published, writes[i], name, now.steady);
+          continue;
+        }
       }
       runner_.Run([done = std::move(writes[i].done), status = std::move(status)]() mutable {
         done(std::move(status));
       });
     }
     for (size_t i = 0; i < batches.size(); ++i) {
-      runner_.Run(
-          [done = std::move(batches[i].done),
-           status = committed.ok() ? taken[i] : committed]() mutable { done(std::move(status)); });
+      if (!committed.ok()) taken[i].status = committed;
+      runner_.Run([done = std::move(batches[i].done), outcome = std::move(taken[i])]() mutable {
+        done(std::move(outcome));
+      });
     }
     absl::MutexLock lock(&listeners_mutex_);
     for (auto& [number, listener] : listeners_) listener();
@@ -459,28 +529,22 @@ class Replica::Impl {
     if (write.context.cancellation != nullptr && write.context.cancellation->cancelled()) {
       return {absl::CancelledError("the caller cancelled; the write was not done"), {}};
     }
-    auto name = core_->StageWrite({write.mutation, &write.token}, now);
+    const LocalWrite local{.mutation = write.mutation, .token = &write.token};
+    auto name = write.restores == ConflictNumber(0)
+                    ? core_->StageWrite(local, now)
+                    : core_->StageRestore(write.restores, local, now);
     if (!name.ok()) return {StorageError(name.status()), {}};
     return {absl::OkStatus(), *name};
   }
 
-  absl::Status StagePeerBatch(const PeerBatch& batch, const Moment& now) {
-    for (const auto& [origin, replica] : batch.names) core_->ObserveReplica(origin, replica);
-    if (batch.block.entries_size() > 0 || !batch.skips.empty()) {
-      if (auto status = WriteState(); !status.ok()) return status;
+  Taken StagePeerBatch(const PeerBatch& batch, const Moment& now) {
+    for (const internal::v1::MemberReport& report : batch.heartbeat.members()) {
+      acks_.OnMemberReport(report);
     }
-    for (const std::string& entry : batch.block.entries()) {
-      if (auto status = core_->StageEntry(entry); !status.ok()) return status;
+    if (batch.HasEntries()) {
+      if (auto status = WriteState(); !status.ok()) return {std::move(status), {}, 0};
     }
-    for (const internal::v1::Skip& skip : batch.skips) {
-      if (auto status = core_->StageSkip(skip); !status.ok()) return status;
-    }
-    for (const internal::v1::Watermark& watermark : batch.heartbeat.watermarks()) {
-      const HybridTime time(watermark.timestamp());
-      if (core_->clock().TooFarAhead(time, now.wall, now.steady)) continue;
-      core_->ObserveWatermark(Origin(watermark.origin()), Sequence(watermark.sequence()), time);
-    }
-    return absl::OkStatus();
+    return TakeIn(batch, *core_, now);
   }
 
   absl::Status StorageError(const absl::Status& status) const {
@@ -563,13 +627,14 @@ class Replica::Impl {
   }
 
   void AbandonWaiting() {
+    acks_.Abandon();
     std::vector<WaitingCall> left;
     {
       absl::MutexLock lock(&mutex_);
       left.swap(waiting_);
       for (QueuedPeerBatch& batch : peer_batches_) {
         runner_.Run([done = std::move(batch.done), status = Stopping()]() mutable {
-          done(std::move(status));
+          done(Taken{std::move(status), {}, 0});
         });
       }
       peer_batches_.clear();
@@ -595,6 +660,7 @@ class Replica::Impl {
     const std::shared_ptr<const Published> last = published();
     if (last != nullptr && last->topology != next->topology) {
       core_->SetPolicy(HoldingPolicy(next->topology, next->region));
+      core_->journal().SetBytesMax(next->topology->proto().storage().conflict_journal_bytes());
     }
     const Topology& topology = *next->topology;
     std::vector<std::vector<HybridTime>> watermarks;
@@ -661,6 +727,7 @@ class Replica::Impl {
 
   std::shared_ptr<CancelState> cancel_state_ = std::make_shared<CancelState>();
   Runner runner_;
+  AckWaits acks_{options_.waiting_max, &runner_};
   std::thread commit_thread_;
 };
 
@@ -674,6 +741,7 @@ absl::StatusOr<std::shared_ptr<Replica>> Replica::Open(ReplicaOptions options,
   core_options.replica = options.name;
   core_options.clock.drift_max = options.clock_drift_max;
   core_options.request_id_window = options.request_id_window;
+  core_options.conflict_journal_bytes = topology->proto().storage().conflict_journal_bytes();
   if (topology->FindReplica(options.name) == nullptr) {
     return absl::FailedPreconditionError(
         absl::StrCat("the topology has no replica ", options.name.value()));
@@ -706,8 +774,14 @@ void Replica::Execute(const CallContext& context, const StoreRequest& request,
                       StoreResponse* response, Done done) {
   impl_->Execute(context, request, response, std::move(done));
 }
-void Replica::SubmitFromPeer(PeerBatch batch, absl::AnyInvocable<void(absl::Status)> done) {
+void Replica::SubmitFromPeer(PeerBatch batch, absl::AnyInvocable<void(Taken)> done) {
   impl_->SubmitFromPeer(std::move(batch), std::move(done));
+}
+void Replica::OnPeerHello(const internal::v1::Hello& hello) { impl_->acks().OnHello(hello); }
+void Replica::OnPeerAcknowledged(
+    const ReplicaName& peer,
+    const google::protobuf::RepeatedPtrField<internal::v1::OriginReport>& reports) {
+  impl_->acks().OnAcknowledged(peer, reports);
 }
 std::shared_ptr<const ReplicaView> Replica::view() const { return impl_->published()->view; }
 std::shared_ptr<const Topology> Replica::topology() const { return impl_->topology(); }
@@ -748,6 +822,13 @@ v1::ReplicaStatus Replica::Status() const {
     if (origin.origin != view->self) add(origin);
   }
   status.set_disk_bytes(impl_->engine()->DiskBytes());
+  if (const auto conflicts = Stats().conflicts; conflicts != nullptr) {
+    v1::ConflictJournalStatus& journal = *status.mutable_conflict_journal();
+    journal.set_conflicts(conflicts->conflicts);
+    journal.set_bytes(conflicts->bytes);
+    journal.set_bytes_max(conflicts->bytes_max);
+    journal.set_evicted(conflicts->evicted);
+  }
   if (absl::Status state = WriteState(); !state.ok()) {
     status.set_writes_refused(std::string(state.message()));
   }

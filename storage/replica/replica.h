@@ -21,6 +21,7 @@
 #include "homeport/internal/v1/replication.pb.h"
 #include "homeport/v1/admin.pb.h"
 #include "storage/engine/kv_engine.h"
+#include "storage/replication/intake.h"
 #include "storage/replication/record_reader.h"
 #include "storage/replication/replica_core.h"
 
@@ -45,15 +46,6 @@ struct ReplicaOptions {
   size_t group_bytes_max = 4 * 1024 * 1024;
 };
 
-// What a link brought.
-struct PeerBatch {
-  internal::v1::EntryBlock block;
-  std::vector<internal::v1::Skip> skips;
-  internal::v1::Heartbeat heartbeat;
-  // Whose start each origin is, as the peer says.
-  std::vector<std::pair<Origin, ReplicaName>> names;
-};
-
 // How a replica stands; for metrics.
 struct ReplicaStats {
   CoreCounters core;
@@ -62,7 +54,9 @@ struct ReplicaStats {
   uint64_t clock_jumps_ignored = 0;
   size_t writes_queued = 0;
   size_t waiting = 0;
+  size_t waiting_for_regions = 0;
   std::vector<std::pair<Origin, OriginBlock>> blocked;
+  std::shared_ptr<const ConflictStats> conflicts;  // null before the first commit
 };
 
 // Thread-safe.
@@ -81,11 +75,15 @@ class Replica : public RecordStore {
   void Execute(const CallContext& context, const internal::v1::StoreRequest& request,
                internal::v1::StoreResponse* response, Done done) override;
 
-  // Stages what a link brought. `done` is called once it is durable, or with why it was not taken:
-  // FAILED_PRECONDITION and DATA_LOSS as ReplicaCore::StageEntry; PERMISSION_DENIED if an entry is
-  // of a namespace that this region may not hold; RESOURCE_EXHAUSTED if the disk is full. Entries
-  // before the refused one are kept.
-  void SubmitFromPeer(PeerBatch batch, absl::AnyInvocable<void(absl::Status)> done);
+  // Takes in what a link brought. `done` is called once it is durable, with what became of it: the
+  // status also is RESOURCE_EXHAUSTED if the disk is full, UNAVAILABLE while stopping.
+  void SubmitFromPeer(PeerBatch batch, absl::AnyInvocable<void(Taken)> done);
+
+  // What a peer says that it has, on the stream on which it pulls: writes may wait for it.
+  void OnPeerHello(const internal::v1::Hello& hello);
+  void OnPeerAcknowledged(
+      const ReplicaName& peer,
+      const google::protobuf::RepeatedPtrField<internal::v1::OriginReport>& reports);
 
   // As of the last commit. Never null.
   std::shared_ptr<const ReplicaView> view() const;

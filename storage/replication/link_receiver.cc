@@ -12,13 +12,16 @@ using internal::v1::OriginReport;
 using internal::v1::PullRequest;
 using internal::v1::PullResponse;
 
-LinkReceiver::LinkReceiver(Options options) : options_(std::move(options)) {}
+LinkReceiver::LinkReceiver(Options options)
+    : options_(std::move(options)), seeds_(options_.peer) {}
 
 PullRequest LinkReceiver::OnConnected(const std::string& topology_fingerprint,
                                       const ReplicaView& view, absl::Time wall) {
   established_ = false;
   acknowledged_.clear();
   not_from_peer_.clear();
+  paused_.Clear();
+  seeds_.OnConnected();
   credit_due_ = 0;
   bytes_received_ = bytes_committed_;  // what was under way is sent again
   PullRequest request;
@@ -46,7 +49,8 @@ void LinkReceiver::TakeReports(const google::protobuf::RepeatedPtrField<OriginRe
   }
 }
 
-absl::Status LinkReceiver::OnResponse(const PullResponse& response, SteadyTime) {
+absl::Status LinkReceiver::OnResponse(const PullResponse& response, SteadyTime now) {
+  now_ = now;
   if (response.refusal() != internal::v1::LINK_REFUSAL_UNSPECIFIED) {
     switch (response.refusal()) {
       case internal::v1::LINK_REFUSAL_LOG_TRUNCATED:
@@ -77,7 +81,8 @@ absl::Status LinkReceiver::OnResponse(const PullResponse& response, SteadyTime) 
     reason_.clear();
     ++connects_;
   }
-  bytes_received_ += response.batch().block().size();
+  bytes_received_ += response.batch().block().size() + response.seed_chunk().block().size();
+  seeds_.OnResponse(response, now);
   TakeReports(response.heartbeat().origins());
   for (const internal::v1::Position& end : response.not_from_me()) {
     const Origin origin(end.origin());
@@ -119,9 +124,9 @@ std::optional<PullRequest> LinkReceiver::NextRequest(const ReplicaView& view) {
     }
     request.mutable_relay();
   }
-  if (request.acknowledged().empty() && request.credit_bytes() == 0 && !request.has_relay()) {
-    return std::nullopt;
-  }
+  paused_.AddTo(request, view, now_);
+  seeds_.AddTo(request, view, now_);
+  if (request.ByteSizeLong() == 0) return std::nullopt;
   return request;
 }
 
@@ -181,6 +186,11 @@ v1::LinkStatus LinkReceiver::Status(const ReplicaView& view, absl::Time wall) co
                        absl::Hex(origin.value()),
                        ": the topologies differ about it, or the peer may not hold it"));
     }
+    if (!paused_.empty()) {
+      status.set_state(v1::LINK_STATE_PAUSED);
+      status.set_reason(paused_.Describe(view));
+    }
+    seeds_.AddTo(status, view, now_);
   }
   auto set_time = [](absl::Time time, google::protobuf::Timestamp* out) {
     out->set_seconds(absl::ToUnixSeconds(time));

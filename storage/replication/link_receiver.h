@@ -6,8 +6,11 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -16,7 +19,11 @@
 #include "common/time/clock.h"
 #include "homeport/internal/v1/replication.pb.h"
 #include "homeport/v1/admin.pb.h"
+#include "storage/engine/kv_engine.h"
+#include "storage/replication/compare_initiator.h"
+#include "storage/replication/paused_origins.h"
 #include "storage/replication/replica_view.h"
+#include "storage/replication/seed_link.h"
 
 namespace homeport {
 
@@ -51,12 +58,33 @@ class LinkReceiver {
   absl::Status OnResponse(const internal::v1::PullResponse& response, SteadyTime now);
   // `bytes` of batches were committed, so as much credit can be granted again.
   void OnCommitted(uint64_t bytes, uint64_t entries, SteadyTime now);
+  // What the peer sent of the origin was refused: the origin pauses on this link. As
+  // PausedOrigins::OnRefused; an error ends the stream, as with OnResponse.
+  absl::StatusOr<bool> OnRefused(Origin origin, absl::Status why) {
+    return paused_.OnRefused(origin, std::move(why));
+  }
   // A message for the peer if there is something to say: credit, acknowledgements, relays.
   std::optional<internal::v1::PullRequest> NextRequest(const ReplicaView& view);
+  // Compares what is here with what the peer has, from now on. The engine must outlive this.
+  void EnableComparisons(KvEngine* engine, CompareInitiator::Options options) {
+    compare_ = std::make_unique<CompareInitiator>(engine, options);
+  }
+  // Namespaces that both sides may hold, in name order. None are compared before.
+  void SetShared(const std::vector<std::string>& namespaces) {
+    if (compare_ != nullptr) compare_->SetNamespaces(namespaces);
+  }
+  // Items of the peer that the last message brought to be merged here.
+  std::vector<Repair> TakeRepairs() {
+    return compare_ == nullptr ? std::vector<Repair>() : compare_->TakeRepairs();
+  }
   // The stream ended; `why` as far as is known.
   void OnDisconnected(const absl::Status& why);
   // Other replicas' origins that this peer is to send, from the received positions on.
   void WantRelay(std::map<Origin, Sequence> wanted);
+
+  // What is kept for seeding, and what the peer is to be asked for.
+  SeedLink& seeds() { return seeds_; }
+  const SeedLink& seeds() const { return seeds_; }
 
   // True between the peer's hello and the end of the stream.
   bool established() const { return established_; }
@@ -82,6 +110,10 @@ class LinkReceiver {
   std::map<Origin, PeerOrigin> peer_origins_;
   std::map<Origin, Sequence> not_from_peer_;
   std::map<Origin, std::pair<Sequence, Sequence>> acknowledged_;
+  PausedOrigins paused_;
+  std::unique_ptr<CompareInitiator> compare_;  // null: nothing is compared
+  SeedLink seeds_;
+  SteadyTime now_ = -absl::InfiniteDuration();  // of the last message
   std::map<Origin, Sequence> relay_;
   bool relay_changed_ = false;
   uint64_t credit_due_ = 0;

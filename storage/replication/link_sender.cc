@@ -5,9 +5,11 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "homeport/internal/v1/stored.pb.h"
 #include "storage/model/entry_codec.h"
 #include "storage/model/keys.h"
 #include "storage/replication/block_codec.h"
+#include "storage/replication/seed_view.h"
 
 namespace homeport {
 
@@ -34,12 +36,17 @@ Hello MakeHello(const std::string& cluster, const ReplicaName& self,
     report->set_received(origin.received.value());
     report->set_applied(origin.applied.value());
   }
+  if (view.seeding != nullptr) {
+    for (const NamespaceSeeding& seeding : view.seeding->namespaces) {
+      if (seeding.partial) hello.add_partial_namespaces(seeding.name);
+    }
+  }
   hello.set_wall_micros(static_cast<uint64_t>(std::max<int64_t>(0, absl::ToUnixMicros(wall))));
   return hello;
 }
 
 LinkSender::LinkSender(Options options, KvEngine* engine)
-    : options_(std::move(options)), engine_(engine) {}
+    : options_(std::move(options)), engine_(engine), seeds_(options_.seeding, engine) {}
 
 std::optional<PullResponse> LinkSender::OnHello(const Hello& hello,
                                                 std::shared_ptr<const Topology> topology,
@@ -88,6 +95,10 @@ void LinkSender::TakeReports(const google::protobuf::RepeatedPtrField<OriginRepo
 
 void LinkSender::OnTopology(std::shared_ptr<const Topology> topology) {
   topologies_agree_ = topology->fingerprint() == peer_fingerprint_;
+  const absl::string_view self = options_.self.value();
+  const std::optional<int> own_region = topology->FindRegion(self.substr(0, self.find('/')));
+  own_policy_.reset();
+  if (own_region) own_policy_.emplace(topology, *own_region);
   const size_t slash = peer_.value().find('/');
   const std::optional<int> region =
       topology->FindRegion(absl::string_view(peer_.value()).substr(0, slash));
@@ -105,6 +116,10 @@ void LinkSender::OnRequest(const PullRequest& request, const ReplicaView& view) 
   const uint64_t granted = std::min<uint64_t>(kCreditMax, request.credit_bytes());
   credit_ = std::min(kCreditMax, credit_ + static_cast<int64_t>(granted));
   TakeReports(request.acknowledged());
+  TakeHolds(request);
+  if (request.has_seed()) {
+    seeds_.OnRequest(request.seed(), MayGive(request.seed().namespace_(), view));
+  }
   if (!request.has_relay()) return;
   const std::map<Origin, Sequence> under_way = std::exchange(relay_, {});
   for (const internal::v1::Position& after : request.relay().after()) {
@@ -114,6 +129,27 @@ void LinkSender::OnRequest(const PullRequest& request, const ReplicaView& view) 
     auto last = under_way.find(origin);
     relay_[origin] =
         std::max(Sequence(after.sequence()), last == under_way.end() ? Sequence(0) : last->second);
+  }
+}
+
+void LinkSender::TakeHolds(const PullRequest& request) {
+  if (request.has_standby()) {
+    standby_ = request.standby();
+    // What another replica brought it meanwhile is not sent again.
+    for (auto& [origin, sent] : sent_) sent = std::max(sent, PeerReceived(origin));
+  }
+  for (const uint64_t origin : request.hold()) {
+    if (sent_.contains(Origin(origin)) || relay_.contains(Origin(origin))) {
+      held_.insert(Origin(origin));
+    }
+  }
+  for (const internal::v1::Position& after : request.resume()) {
+    const Origin origin(after.origin());
+    held_.erase(origin);
+    for (auto* positions : {&sent_, &relay_}) {
+      auto found = positions->find(origin);
+      if (found != positions->end()) found->second = Sequence(after.sequence());
+    }
   }
 }
 
@@ -128,7 +164,7 @@ Sequence LinkSender::PeerApplied(Origin origin) const {
 }
 
 absl::StatusOr<std::optional<PullResponse>> LinkSender::Next(const ReplicaView& view) {
-  if (credit_ <= 0 || !policy_) return std::optional<PullResponse>();
+  if (credit_ <= 0 || !policy_ || standby_) return std::optional<PullResponse>();
   TakeOwnOrigins(view);
   PullResponse response;
   EntryBlock block;
@@ -138,9 +174,13 @@ absl::StatusOr<std::optional<PullResponse>> LinkSender::Next(const ReplicaView& 
   for (auto* positions : {&sent_, &relay_}) {
     for (auto& [origin, sent] : *positions) {
       const Sequence limit = view.ReceivedOf(origin);
-      if (!room || sent >= limit) continue;
+      // What others brought it, or a seeding, is not sent again.
+      sent = std::max(sent, PeerReceived(origin));
+      if (!room || sent >= limit || held_.contains(origin)) continue;
       auto stuck = not_from_me_.find(origin);
       if (stuck != not_from_me_.end() && stuck->second == sent) continue;
+      stuck = truncated_.find(origin);
+      if (stuck != truncated_.end() && stuck->second == sent) continue;
       auto filled = Fill(origin, limit, view.self, block, bytes, skips_left, response);
       if (!filled.ok()) return filled.status();
       room = *filled;
@@ -150,7 +190,8 @@ absl::StatusOr<std::optional<PullResponse>> LinkSender::Next(const ReplicaView& 
     *response.mutable_batch() = PackBlock(block);
     credit_ -= static_cast<int64_t>(response.batch().block().size());
   }
-  if (!response.has_batch() && response.skips().empty() && response.not_from_me().empty()) {
+  if (!response.has_batch() && response.skips().empty() && response.not_from_me().empty() &&
+      response.truncated().empty()) {
     return std::optional<PullResponse>();
   }
   return std::optional<PullResponse>(std::move(response));
@@ -213,10 +254,60 @@ absl::StatusOr<bool> LinkSender::Fill(Origin origin, Sequence limit, Origin self
   }
   if (auto status = it->status(); !status.ok()) return status;
   if (sent < limit) {
+    if (auto status = AddTruncated(origin, sent, response); !status.ok()) return status;
+  }
+  return bytes < options_.batch_bytes;
+}
+
+absl::Status LinkSender::AddTruncated(Origin origin, Sequence sent, PullResponse& response) {
+  // By the disk and not by the view, which may be older than the log that was read.
+  auto bytes = engine_->Get(Table::kMeta, PositionKey(origin));
+  if (!bytes.ok()) return bytes.status();
+  internal::v1::StoredPosition stored;
+  if (!bytes->has_value() || !stored.ParseFromString(**bytes) ||
+      stored.log_begin() <= sent.value() + 1) {
     return absl::DataLossError(absl::StrCat("the log lacks entry ", sent.value() + 1, " of origin ",
                                             absl::Hex(origin.value())));
   }
-  return bytes < options_.batch_bytes;
+  truncated_[origin] = sent;
+  internal::v1::Position* end = response.add_truncated();
+  end->set_origin(origin.value());
+  end->set_sequence(stored.log_begin() - 1);
+  return absl::OkStatus();
+}
+
+absl::Status LinkSender::MayGive(const std::string& name_space, const ReplicaView& view) const {
+  if (name_space.empty()) return absl::OkStatus();
+  ChangeClass wanted;
+  wanted.set_namespace_(name_space);
+  wanted.set_kind(internal::v1::CLASS_KIND_GENERAL);
+  if (!policy_ || policy_->Ask(wanted) != HoldingPolicy::Answer::kHolds) {
+    return absl::PermissionDeniedError(
+        absl::StrCat("the region of ", peer_.value(), " may not hold it"));
+  }
+  if (!own_policy_ || own_policy_->Ask(wanted) != HoldingPolicy::Answer::kHolds) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("the region of ", options_.self.value(), " does not hold it"));
+  }
+  const NamespaceSeeding* seeding =
+      view.seeding == nullptr ? nullptr : view.seeding->Find(name_space);
+  if (seeding != nullptr && seeding->partial) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(options_.self.value(), " does not hold it whole yet"));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::optional<PullResponse>> LinkSender::NextSeed(const ReplicaView& view,
+                                                                 SteadyTime now) {
+  if (credit_ <= 0) return std::optional<PullResponse>();
+  auto chunk = seeds_.Next(view, now);
+  if (!chunk.ok()) return chunk.status();
+  if (!chunk->has_value()) return std::optional<PullResponse>();
+  PullResponse response;
+  *response.mutable_seed_chunk() = **std::move(chunk);
+  credit_ -= static_cast<int64_t>(response.seed_chunk().block().size());
+  return std::optional<PullResponse>(std::move(response));
 }
 
 LinkSender::Verdict LinkSender::Judge(const ChangeClass& change_class) const {

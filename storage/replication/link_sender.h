@@ -7,6 +7,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "absl/status/status.h"
@@ -17,6 +18,7 @@
 #include "storage/engine/kv_engine.h"
 #include "storage/replication/holding_policy.h"
 #include "storage/replication/replica_view.h"
+#include "storage/replication/seed_sender.h"
 
 namespace homeport {
 
@@ -30,6 +32,7 @@ class LinkSender {
     size_t batch_bytes = 256 * 1024;
     // Sequences that one message may leave out, so that a message never walks the whole log.
     int skips_max = 10000;
+    SeedSender::Options seeding;
   };
 
   LinkSender(Options options, KvEngine* engine);
@@ -40,12 +43,18 @@ class LinkSender {
                                                     const ReplicaView& view);
   // This side's topology has changed.
   void OnTopology(std::shared_ptr<const Topology> topology);
-  // Credit, acknowledgements and relay sets of any message, the first included.
+  // Credit, acknowledgements, relay sets and holds of any message, the first included.
   void OnRequest(const internal::v1::PullRequest& request, const ReplicaView& view);
 
   // The next message with entries, or nullopt when there is nothing to send or no credit. Only what
   // `view` says is durable is sent. DATA_LOSS if the log is damaged.
   absl::StatusOr<std::optional<internal::v1::PullResponse>> Next(const ReplicaView& view);
+  // The next piece of a namespace that is being seeded, or nullopt; to be asked when Next() has
+  // nothing, as entries go first. Errors as SeedSender::Next().
+  absl::StatusOr<std::optional<internal::v1::PullResponse>> NextSeed(const ReplicaView& view,
+                                                                     SteadyTime now);
+  // When NextSeed() may have something again, if only its speed holds it back.
+  std::optional<SteadyTime> seed_due() const { return seeds_.due(); }
   // A message that says how far this side is.
   internal::v1::PullResponse MakeHeartbeat(const ReplicaView& view,
                                            const internal::v1::Watermark& own, absl::Time wall);
@@ -63,6 +72,7 @@ class LinkSender {
   enum class Verdict { kSend, kSkip, kNotFromMe };
 
   void TakeOwnOrigins(const ReplicaView& view);
+  void TakeHolds(const internal::v1::PullRequest& request);
   void TakeReports(const google::protobuf::RepeatedPtrField<internal::v1::OriginReport>& reports);
   // Adds what follows `sent` in the origin's log to `response`; false when the message is full.
   absl::StatusOr<bool> Fill(Origin origin, Sequence limit, Origin self,
@@ -72,20 +82,32 @@ class LinkSender {
   absl::StatusOr<Verdict> JudgeEntry(absl::string_view bytes, bool own, std::string& trimmed,
                                      internal::v1::Skip& skip) const;
   void AddSkip(internal::v1::Skip skip, internal::v1::PullResponse& response) const;
+  // What follows `sent` is not in the log: says so if it was truncated. DATA_LOSS if it was not.
+  absl::Status AddTruncated(Origin origin, Sequence sent, internal::v1::PullResponse& response);
+  absl::Status MayGive(const std::string& name_space, const ReplicaView& view) const;
 
   Options options_;
   KvEngine* engine_;
   ReplicaName peer_;
   std::string peer_fingerprint_;
   std::optional<HoldingPolicy> policy_;
+  // Of this side's region.
+  std::optional<HoldingPolicy> own_policy_;
   bool topologies_agree_ = false;
   int64_t credit_ = 0;
   // The last sequence sent (or known to be there), by origin that is being sent.
   std::map<Origin, Sequence> sent_;
   // Origins of other replicas that the receiver asked for.
   std::map<Origin, Sequence> relay_;
+  // Origins that the receiver wants nothing of for now.
+  std::set<Origin> held_;
+  // The receiver wants no entries at all for now.
+  bool standby_ = false;
   // Where an origin can not be sent on from here.
   std::map<Origin, Sequence> not_from_me_;
+  // Where the log begins behind what the receiver needs.
+  std::map<Origin, Sequence> truncated_;
+  SeedSender seeds_;
   std::map<Origin, Report> acknowledged_;
   // What the last heartbeats said, so that only changes are repeated.
   std::map<Origin, Report> reported_;

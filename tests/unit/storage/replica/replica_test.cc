@@ -389,6 +389,128 @@ TEST_F(ReplicaTest, ARetriedWriteIsDoneOnceAlsoInOneGroup) {
             two->response.mutate().version().hybrid_time());
 }
 
+// A write that asks for one other region; r1 is the only one there is.
+StoreRequest PutAcked(const std::string& id, const std::string& request_id = "") {
+  StoreRequest request = Put(id, "1");
+  request.mutable_mutate()->mutable_options()->set_acknowledged_by_regions(1);
+  request.mutable_mutate()->mutable_options()->set_request_id(request_id);
+  return request;
+}
+
+class AckTest : public ReplicaTest {
+ protected:
+  AckTest() {
+    Open();
+    hello_.set_replica("r1/a");
+    hello_.set_origin(99);
+    replica_->OnPeerHello(hello_);
+  }
+  void Acknowledge(uint64_t applied) {
+    google::protobuf::RepeatedPtrField<internal::v1::OriginReport> reports;
+    reports.Add()->set_origin(replica_->view()->self.value());
+    reports[0].set_received(applied);
+    reports[0].set_applied(applied);
+    replica_->OnPeerAcknowledged(ReplicaName("r1/a"), reports);
+  }
+  uint64_t Last() { return replica_->view()->AppliedOf(replica_->view()->self).value(); }
+  void AwaitCommitBeyond(uint64_t last) {
+    absl::Notification committed;
+    const int listener = replica_->AddListener([&] {
+      if (Last() > last && !committed.HasBeenNotified()) committed.Notify();
+    });
+    committed.WaitForNotification();
+    replica_->RemoveListener(listener);
+  }
+  internal::v1::Hello hello_;
+};
+
+TEST_F(AckTest, AWriteIsAnsweredOnceAsManyRegionsHaveAppliedItAsItAskedFor) {
+  const uint64_t before = Last();
+  auto write = Start(PutAcked("x"));
+  AwaitCommitBeyond(before);
+  EXPECT_TRUE(Call(Get("x")).ok());  // the write is done and visible here
+  Acknowledge(before);
+  EXPECT_FALSE(write->done.HasBeenNotified());
+  Acknowledge(before + 1);
+  write->done.WaitForNotification();
+  EXPECT_TRUE(write->status.ok()) << write->status;
+  EXPECT_EQ(write->response.mutate().acknowledged_by_regions(), 1u);
+  EXPECT_FALSE(write->response.mutate().session_token().empty());
+}
+
+TEST_F(AckTest, AWriteThatOthersDoNotGetInTimeSaysHowManyHadIt) {
+  CallContext context;
+  context.deadline = clock_.SteadyNow() + absl::Seconds(1);
+  const uint64_t before = Last();
+  auto write = Start(PutAcked("x"), context);
+  AwaitCommitBeyond(before);
+  clock_.Advance(absl::Milliseconds(910));  // before the deadline
+  write->done.WaitForNotification();
+  EXPECT_EQ(write->status.code(), absl::StatusCode::kDeadlineExceeded);
+  EXPECT_EQ(ReasonOf(write->status), reason::kNotYetReplicated);
+  EXPECT_EQ(ErrorMetadataOf(write->status, "have"), "0");
+  EXPECT_EQ(ErrorMetadataOf(write->status, "want"), "1");
+  StoreResponse read;
+  ASSERT_TRUE(Call(Get("x"), read).ok());  // it stands all the same
+  EXPECT_EQ(ErrorMetadataOf(write->status, "version_time"),
+            absl::StrCat(read.get().item().version().hybrid_time()));
+}
+
+TEST_F(AckTest, ARetryOfAWriteThatOthersHaveByNowIsAnsweredAtOnce) {
+  CallContext context;
+  context.deadline = clock_.SteadyNow() + absl::Seconds(1);
+  const uint64_t before = Last();
+  auto write = Start(PutAcked("x", "id"), context);
+  AwaitCommitBeyond(before);
+  clock_.Advance(absl::Seconds(1));
+  write->done.WaitForNotification();
+  ASSERT_EQ(ReasonOf(write->status), reason::kNotYetReplicated);
+  Acknowledge(before + 1);
+  StoreResponse response;
+  const absl::Status again = Call(PutAcked("x", "id"), response);
+  EXPECT_TRUE(again.ok()) << again;
+  EXPECT_EQ(response.mutate().acknowledged_by_regions(), 1u);
+  EXPECT_EQ(Last(), before + 1);
+}
+
+TEST_F(AckTest, MoreRegionsThanThereAreAreRefusedBeforeTheWrite) {
+  const uint64_t before = Last();
+  StoreRequest request = PutAcked("x");
+  request.mutable_mutate()->mutable_options()->set_acknowledged_by_regions(2);
+  const absl::Status status = Call(request);
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(ErrorMetadataOf(status, "field"), "options.acknowledged_by_regions");
+  EXPECT_EQ(ErrorMetadataOf(status, "limit"), "1");
+  EXPECT_EQ(Last(), before);
+}
+
+TEST_F(AckTest, AReplicaThatStopsSaysThatTheWriteIsDone) {
+  const uint64_t before = Last();
+  auto write = Start(PutAcked("x"));
+  AwaitCommitBeyond(before);
+  replica_->Stop();
+  write->done.WaitForNotification();
+  EXPECT_EQ(write->status.code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(ReasonOf(write->status), reason::kNotYetReplicated);
+}
+
+TEST_F(AckTest, WritesThatWaitForRegionsAreBounded) {
+  options_.waiting_max = 1;
+  replica_.reset();
+  Open();
+  replica_->OnPeerHello(hello_);
+  const uint64_t before = Last();
+  auto write = Start(PutAcked("x"));
+  AwaitCommitBeyond(before);
+  // The count is there once the commit's answers are.
+  ASSERT_TRUE(Call(Put("y", "1")).ok());
+  const absl::Status status = Call(PutAcked("z"));
+  EXPECT_EQ(ReasonOf(status), reason::kOverloaded) << status;
+  Acknowledge(before + 1);
+  write->done.WaitForNotification();
+  EXPECT_TRUE(write->status.ok()) << write->status;
+}
+
 // Several threads write; the power goes in the middle. Returns how many acknowledged writes the
 // disk has lost.
 int LostInAPowerCut(bool never_sync) {

@@ -234,5 +234,22 @@ TEST_F(LinkReceiverTest, RelaysAreAskedForOnceAndFromWhereThisSideIsByThen) {
   EXPECT_EQ(request->relay().after_size(), 0);
 }
 
+TEST_F(LinkReceiverTest, AnOriginThatIsRefusedPausesTheLinksStateAndNotTheLink) {
+  Establish();
+  ASSERT_TRUE(receiver_.OnRefused(kPeers, absl::PermissionDeniedError("may not hold it")).ok());
+  EXPECT_EQ(Status().state(), v1::LINK_STATE_PAUSED);
+  EXPECT_TRUE(absl::StrContains(Status().reason(), "may not hold it")) << Status().reason();
+  EXPECT_TRUE(absl::StrContains(Status().reason(), kPeer.value())) << Status().reason();
+  auto request = receiver_.NextRequest(view_);
+  ASSERT_TRUE(request.has_value());
+  ASSERT_EQ(request->hold_size(), 1);
+  EXPECT_TRUE(receiver_.established());
+  view_.origins[1].received = view_.origins[1].applied = Sequence(4);
+  request = receiver_.NextRequest(view_);
+  ASSERT_TRUE(request.has_value());
+  EXPECT_EQ(request->resume_size(), 1);
+  EXPECT_EQ(Status().state(), v1::LINK_STATE_STREAMING);
+}
+
 }  // namespace
 }  // namespace homeport

@@ -430,5 +430,65 @@ TEST_F(LinkSenderTest, AHeartbeatReportsOnlyWhatMoved) {
   EXPECT_EQ(beat.heartbeat().watermarks_size(), 1);
 }
 
+TEST_F(LinkSenderTest, AnOriginThatIsHeldStaysUntilItIsAskedForAgainAndOthersGoOn) {
+  Append(kOwn, {"all"});
+  Append(kOther, {"all"});
+  Append(kOther, {"all"});
+  Connect("r1/a");
+  AskForRelay(kOther, 0);
+  PullRequest hold;
+  hold.add_hold(kOther.value());
+  hold.add_hold(77);  // which nobody knows
+  sender_->OnRequest(hold, view_);
+  EXPECT_THAT(NextSequences(), ElementsAre(1));
+  Append(kOwn, {"all"});
+  EXPECT_THAT(NextSequences(), ElementsAre(2));
+  PullRequest resume;
+  resume.add_resume()->set_origin(kOther.value());
+  resume.mutable_resume(0)->set_sequence(1);
+  sender_->OnRequest(resume, view_);
+  EXPECT_THAT(NextSequences(), ElementsAre(2));
+}
+
+TEST_F(LinkSenderTest, WhatWasSentBeforeIsSentAgainWhenItIsAskedFor) {
+  for (int i = 0; i < 3; ++i) Append(kOwn, {"all"});
+  Connect("r1/a");
+  EXPECT_THAT(NextSequences(), ElementsAre(1, 2, 3));
+  PullRequest resume;
+  resume.add_resume()->set_origin(kOwn.value());
+  resume.mutable_resume(0)->set_sequence(1);
+  sender_->OnRequest(resume, view_);
+  EXPECT_THAT(NextSequences(), ElementsAre(2, 3));
+}
+
+TEST_F(LinkSenderTest, AStandbyGetsHeartbeatsAndNoEntriesUntilItPulls) {
+  Append(kOwn, {"all"});
+  Connect("r1/a");
+  PullRequest standby;
+  standby.set_standby(true);
+  sender_->OnRequest(standby, view_);
+  EXPECT_THAT(NextSequences(), IsEmpty());
+  EXPECT_EQ(sender_->MakeHeartbeat(view_, {}, absl::UnixEpoch()).heartbeat().origins_size(), 1);
+  Grant(1);  // says nothing of standing by
+  EXPECT_THAT(NextSequences(), IsEmpty());
+  standby.set_standby(false);
+  sender_->OnRequest(standby, view_);
+  EXPECT_THAT(NextSequences(), ElementsAre(1));
+}
+
+TEST_F(LinkSenderTest, AStandbyThatPullsGetsOnlyWhatItDidNotGetElsewhereMeanwhile) {
+  for (int i = 0; i < 3; ++i) Append(kOwn, {"all"});
+  Connect("r1/a");
+  PullRequest standby;
+  standby.set_standby(true);
+  sender_->OnRequest(standby, view_);
+  standby.set_standby(false);
+  internal::v1::OriginReport* report = standby.add_acknowledged();
+  report->set_origin(kOwn.value());
+  report->set_received(2);
+  sender_->OnRequest(standby, view_);
+  EXPECT_THAT(NextSequences(), ElementsAre(3));
+}
+
 }  // namespace
 }  // namespace homeport

@@ -6,7 +6,7 @@
 #include "common/base/check.h"
 #include "homeport/internal/v1/stored.pb.h"
 #include "storage/model/keys.h"
-#include "storage/replication/block_codec.h"
+#include "storage/replication/intake.h"
 #include "storage/replication/record_reader.h"
 
 namespace homeport {
@@ -154,7 +154,8 @@ std::optional<std::string> Mesh::Get(int at, const std::string& name_space, cons
   request.set_id(id);
   v1::GetResponse response;
   SessionToken seen;
-  HP_CHECK(ReadItem(nodes_[at].engine.get(), request, seen, response).ok());
+  HP_CHECK(ReadItem(nodes_[at].engine.get(), request, FromWallTime(Now(at).wall), seen, response)
+               .ok());
   if (token != nullptr) token->Merge(seen);
   if (!response.has_item()) return std::nullopt;
   return response.item().value();
@@ -229,32 +230,16 @@ bool Mesh::Step(int from, int to, bool heartbeat) {
 
 absl::Status Mesh::Take(int to, const internal::v1::PullResponse& response, Link& link) {
   if (auto status = link.receiver->OnResponse(response, now_); !status.ok()) return status;
-  ReplicaCore& core = *nodes_[to].core;
-  for (const auto* reports : {&response.hello().origins(), &response.heartbeat().origins()}) {
-    for (const internal::v1::OriginReport& report : *reports) {
-      if (!report.replica().empty()) {
-        core.ObserveReplica(Origin(report.origin()), ReplicaName(report.replica()));
-      }
-    }
-  }
-  uint64_t entries = 0;
-  if (response.has_batch()) {
-    auto block = UnpackBlock(response.batch());
-    if (!block.ok()) return block.status();
-    for (const std::string& entry : block->entries()) {
-      if (auto status = core.StageEntry(entry); !status.ok()) return status;
-      ++entries;
-    }
-  }
-  for (const internal::v1::Skip& skip : response.skips()) {
-    if (auto status = core.StageSkip(skip); !status.ok()) return status;
-  }
-  for (const internal::v1::Watermark& mark : response.heartbeat().watermarks()) {
-    core.ObserveWatermark(Origin(mark.origin()), Sequence(mark.sequence()),
-                          HybridTime(mark.timestamp()));
-  }
+  auto batch = UnpackResponse(link.receiver->peer(), response);
+  if (!batch.ok()) return batch.status();
+  Taken taken = TakeIn(*batch, *nodes_[to].core, Now(to));
+  if (!taken.status.ok()) return taken.status;
   if (auto status = Commit(to); !status.ok()) return status;
-  link.receiver->OnCommitted(response.batch().block().size(), entries, now_);
+  for (RefusedOrigin& refused : taken.refused) {
+    auto news = link.receiver->OnRefused(refused.origin, std::move(refused.why));
+    if (!news.ok()) return news.status();
+  }
+  link.receiver->OnCommitted(batch->credit_bytes, taken.entries, now_);
   return absl::OkStatus();
 }
 

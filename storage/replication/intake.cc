@@ -1,0 +1,94 @@
+#include "storage/replication/intake.h"
+
+#include <algorithm>
+#include <string>
+
+#include "storage/model/entry_codec.h"
+#include "storage/replication/block_codec.h"
+
+namespace homeport {
+namespace {
+
+// Errors that are about one origin's next entry. All others are about the stream or the core.
+bool IsRefusal(const absl::Status& status) {
+  return status.code() == absl::StatusCode::kFailedPrecondition ||
+         status.code() == absl::StatusCode::kPermissionDenied ||
+         status.code() == absl::StatusCode::kResourceExhausted;
+}
+
+// What follows in the same origin is refused for its gap; the first reason is the one to tell.
+void Refuse(Origin origin, absl::Status why, Taken& taken) {
+  const bool known =
+      std::any_of(taken.refused.begin(), taken.refused.end(),
+                  [origin](const RefusedOrigin& refused) { return refused.origin == origin; });
+  if (!known) taken.refused.push_back({origin, std::move(why)});
+}
+
+absl::Status StageAll(const PeerBatch& batch, ReplicaCore& core, Taken& taken) {
+  for (const std::string& bytes : batch.block.entries()) {
+    absl::Status status = core.StageEntry(bytes);
+    if (status.ok()) {
+      ++taken.entries;
+      continue;
+    }
+    if (!IsRefusal(status)) return status;
+    auto entry = ParseEntry(bytes);
+    if (!entry.ok()) return entry.status();
+    Refuse(Origin(entry->origin()), std::move(status), taken);
+  }
+  for (const internal::v1::Skip& skip : batch.skips) {
+    absl::Status status = core.StageSkip(skip);
+    if (status.ok()) continue;
+    if (!IsRefusal(status)) return status;
+    Refuse(Origin(skip.origin()), std::move(status), taken);
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<PeerBatch> UnpackResponse(const ReplicaName& peer,
+                                         const internal::v1::PullResponse& response) {
+  PeerBatch batch;
+  batch.peer = peer;
+  if (response.has_hello()) batch.hello = response.hello();
+  if (response.has_batch()) {
+    auto block = UnpackBlock(response.batch());
+    if (!block.ok()) return block.status();
+    batch.block = std::move(*block);
+    batch.credit_bytes = response.batch().block().size();
+  }
+  if (response.has_seed_chunk() && response.seed_chunk().declined().empty()) {
+    batch.seed_chunk = response.seed_chunk();
+    batch.credit_bytes += response.seed_chunk().block().size();
+  }
+  batch.skips.assign(response.skips().begin(), response.skips().end());
+  batch.heartbeat = response.heartbeat();
+  for (const auto* reports : {&response.hello().origins(), &response.heartbeat().origins()}) {
+    for (const internal::v1::OriginReport& report : *reports) {
+      if (report.replica().empty()) continue;
+      batch.names.emplace_back(Origin(report.origin()), ReplicaName(report.replica()));
+    }
+  }
+  return batch;
+}
+
+Taken TakeIn(const PeerBatch& batch, ReplicaCore& core, const Moment& now) {
+  Taken taken;
+  for (const auto& [origin, replica] : batch.names) core.ObserveReplica(origin, replica);
+  taken.status = StageAll(batch, core, taken);
+  if (!taken.status.ok()) return taken;
+  for (const internal::v1::Watermark& watermark : batch.heartbeat.watermarks()) {
+    const HybridTime time(watermark.timestamp());
+    // Believing it would let the reads of a whole region run ahead of what writes can be stamped.
+    if (core.clock().TooFarAhead(time, now.wall, now.steady)) continue;
+    core.ObserveWatermark(Origin(watermark.origin()), Sequence(watermark.sequence()), time);
+  }
+  if (batch.seed_chunk) {
+    absl::Status status = core.StageSeedChunk(batch.peer, *batch.seed_chunk, now);
+    (IsRefusal(status) ? taken.seed_refused : taken.status) = std::move(status);
+  }
+  return taken;
+}
+
+}  // namespace homeport

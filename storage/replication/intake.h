@@ -1,0 +1,76 @@
+// What a link brings, and taking it into a replica's core. No I/O.
+//
+// A link takes messages off the wire and unpacks them; the thread that owns the core stages them.
+// The two are apart, so that several messages can share a commit:
+//
+//   auto batch = UnpackResponse(peer, response);          // the link
+//   Taken taken = TakeIn(*batch, core, now);              // the owner of the core
+//   core.Commit(now);
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "common/base/ids.h"
+#include "homeport/internal/v1/replication.pb.h"
+#include "storage/replication/replica_core.h"
+
+namespace homeport {
+
+// What one message of a peer brought.
+struct PeerBatch {
+  ReplicaName peer;
+  // In the stream's first message.
+  std::optional<internal::v1::Hello> hello;
+  internal::v1::EntryBlock block;
+  std::vector<internal::v1::Skip> skips;
+  std::optional<internal::v1::SeedChunk> seed_chunk;
+  internal::v1::Heartbeat heartbeat;
+  // Whose start each origin is, as the peer says.
+  std::vector<std::pair<Origin, ReplicaName>> names;
+  // Bytes of the message's batch as it came, which count against the link's credit.
+  uint64_t credit_bytes = 0;
+
+  // True if staging it writes something: entries, skips, or a piece of a seeding.
+  bool HasEntries() const {
+    return block.entries_size() > 0 || !skips.empty() || seed_chunk.has_value();
+  }
+};
+
+// Unpacks a message. DATA_LOSS if its batch is damaged, and INVALID_ARGUMENT if it is larger than
+// any may be: the stream is of no use then.
+absl::StatusOr<PeerBatch> UnpackResponse(const ReplicaName& peer,
+                                         const internal::v1::PullResponse& response);
+
+// An origin of which the peer sent something that is not taken here.
+struct RefusedOrigin {
+  Origin origin;
+  // FAILED_PRECONDITION, PERMISSION_DENIED or RESOURCE_EXHAUSTED, as ReplicaCore::StageEntry and
+  // StageSkip.
+  absl::Status why;
+};
+
+// What became of a batch.
+struct Taken {
+  // Not OK when the peer's messages make no sense (DATA_LOSS), or the core has failed: the link is
+  // to end. What came before in the batch is staged nevertheless.
+  absl::Status status;
+  // Origins that do not go on over this link, each with the first reason. What the batch has of
+  // other origins is staged.
+  std::vector<RefusedOrigin> refused;
+  // Why the piece of a seeding that it has was refused: FAILED_PRECONDITION, PERMISSION_DENIED or
+  // RESOURCE_EXHAUSTED, as ReplicaCore::StageSeedChunk. The link goes on.
+  absl::Status seed_refused;
+  // Entries of the batch that are not among the refused.
+  uint64_t entries = 0;
+};
+
+// Stages everything that the batch has, in the order of PullResponse's fields. Nothing is
+// committed.
+Taken TakeIn(const PeerBatch& batch, ReplicaCore& core, const Moment& now);
+
+}  // namespace homeport

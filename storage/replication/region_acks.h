@@ -1,0 +1,50 @@
+// Which regions have applied what: for writes that are answered only once so many other regions
+// have them. No I/O.
+//
+// A region has a write when one of its replicas has applied it, durably, and holds the write's
+// namespace whole. What is known comes from the peers themselves, over the links on which they
+// pull, and from their reports that others pass on.
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "common/base/ids.h"
+#include "homeport/internal/v1/replication.pb.h"
+
+namespace homeport {
+
+// Thread-compatible.
+class RegionAcks {
+ public:
+  using Reports = google::protobuf::RepeatedPtrField<internal::v1::OriginReport>;
+
+  // A peer's stream began. What was known of the peer is forgotten: its disk may be another one.
+  void OnHello(const internal::v1::Hello& hello);
+  // What the peer has by now, as far as it has changed since its hello.
+  void OnAcknowledged(const ReplicaName& peer, const Reports& reports);
+  // What others know of a member. A report of another start than is known replaces it if it is
+  // later.
+  void OnMemberReport(const internal::v1::MemberReport& report);
+
+  // How many of the regions have an entry of the namespace.
+  int Count(Origin origin, Sequence sequence, absl::string_view name_space,
+            absl::Span<const std::string> regions) const;
+
+ private:
+  struct Member {
+    Origin start;
+    uint64_t as_of = 0;  // of the last report that was passed on
+    std::map<Origin, Sequence> applied;
+    std::set<std::string> partial;
+  };
+  static void Raise(Member& member, const Reports& reports);
+
+  // By region, then by replica.
+  std::map<std::string, std::map<ReplicaName, Member>, std::less<>> regions_;
+};
+
+}  // namespace homeport
