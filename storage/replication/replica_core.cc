@@ -19,7 +19,6 @@ using internal::v1::Entry;
 using internal::v1::ItemChange;
 using internal::v1::Skip;
 using internal::v1::StoredItem;
-using internal::v1::StoredRequest;
 
 // How far ahead of the clock promises may be made between two writes to the disk. Short, because a
 // replica that is started again at once begins that far ahead of its wall clock.
@@ -27,15 +26,6 @@ constexpr absl::Duration kClockReserve = absl::Milliseconds(300);
 constexpr absl::string_view kClockKey = "clock";
 // One key a namespace of which entries were left out.
 constexpr absl::string_view kLeftOutPrefix = "left_out/";
-
-StoredRequest MakeRequest(const Stamp& stamp, uint64_t mutation_hash) {
-  StoredRequest request;
-  request.set_origin(stamp.version.origin.value());
-  request.set_sequence(stamp.sequence.value());
-  request.set_timestamp(stamp.version.time.value());
-  request.set_mutation_hash(mutation_hash);
-  return request;
-}
 
 }  // namespace
 
@@ -46,12 +36,15 @@ ReplicaCore::ReplicaCore(Options options, KvEngine* engine, Origin self, const M
       self_(self),
       clock_(options_.clock, now.wall, now.steady, floor),
       origins_(options_.replica),
+      admission_(self_, &origins_),
       staging_(engine),
       items_(&staging_),
       expiry_(&staging_),
       digests_(&staging_),
       journal_(&staging_, &origins_, options_.conflict_journal_bytes),
       requests_(&staging_, options_.forget_max),
+      applier_({self_, &origins_, &items_, &requests_, &clock_, &counters_, &seeds_}),
+      seeds_(options_.seeding, &staging_, &items_, &requests_),
       ceiling_(floor) {
   items_.AddObserver(&expiry_);
   items_.AddObserver(&digests_);
@@ -80,6 +73,7 @@ absl::StatusOr<std::unique_ptr<ReplicaCore>> ReplicaCore::Open(Options options, 
   if (auto status = core->origins_.Load(engine, core->clock_); !status.ok()) return status;
   if (auto status = core->LoadLeftOut(); !status.ok()) return status;
   if (auto status = core->digests_.Load(); !status.ok()) return status;
+  if (auto status = core->seeds_.Load(); !status.ok()) return status;
   if (auto status = core->journal_.Load(); !status.ok()) return status;
   if (core->origins_.Find(origin) != nullptr) {
     return absl::FailedPreconditionError("the new origin is one that the disk knows");
@@ -220,36 +214,13 @@ absl::Status ReplicaCore::StageEntry(absl::string_view bytes) {
   if (!entry.ok()) return entry.status();
   const Origin origin(entry->origin());
   const Sequence sequence(entry->sequence());
-  const OriginState* known = origins_.Find(origin);
-  const Sequence have = known == nullptr ? Sequence(0) : known->received;
-  if (sequence <= have) {
+  auto answer = admission_.CheckEntry(*entry);
+  if (!answer.ok()) return answer.status();
+  if (*answer == Admission::Answer::kDuplicate) {
     ++counters_.entries_duplicate;
     return absl::OkStatus();
   }
-  if (origin == self_) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("a peer has entry ", sequence.value(), " of this replica's own origin ",
-                     OriginText(origin), ", which ends at ", have.value()));
-  }
-  if (sequence.value() != have.value() + 1) {
-    return absl::FailedPreconditionError(absl::StrCat("entry ", sequence.value(), " of origin ",
-                                                      OriginText(origin), " came after ",
-                                                      have.value()));
-  }
-  if (auto status = MayContinue(known, origin, sequence, HybridTime(entry->timestamp()));
-      !status.ok()) {
-    return status;
-  }
-  if (sequence == Sequence(1) && !entry->has_chain()) {
-    return absl::DataLossError(
-        absl::StrCat("origin ", OriginText(origin), " does not begin with a chain entry"));
-  }
-  if (known == nullptr && origins_.states().size() >= kOriginsMax) {
-    return absl::ResourceExhaustedError(absl::StrCat("origin ", OriginText(origin),
-                                                     " is one more than the ", kOriginsMax,
-                                                     " that a replica can know"));
-  }
-  if (auto status = MayHold(*entry); !status.ok()) return status;
+  NoteLeftOut(entry->withheld());
   OriginState& state = origins_.At(origin);
   state.Receive(sequence, HybridTime(entry->timestamp()),
                 PutRecord(origin, sequence, LogRecord::Kind::kEntry, bytes));
@@ -259,51 +230,12 @@ absl::Status ReplicaCore::StageEntry(absl::string_view bytes) {
   return absl::OkStatus();
 }
 
-absl::Status ReplicaCore::MayContinue(const OriginState* known, Origin origin, Sequence last,
-                                      HybridTime time) const {
-  if (known == nullptr) return absl::OkStatus();
-  if (known->frozen) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("origin ", OriginText(origin), " is about to be closed"));
+void ReplicaCore::NoteLeftOut(
+    const google::protobuf::RepeatedPtrField<internal::v1::ChangeClass>& classes) {
+  for (const internal::v1::ChangeClass& left_out : classes) {
+    if (!left_out_.insert(left_out.namespace_()).second) continue;
+    staging_.Put(Table::kMeta, absl::StrCat(kLeftOutPrefix, left_out.namespace_()), std::string());
   }
-  if (known->closed_end && last > *known->closed_end) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("origin ", OriginText(origin), " was closed at ", known->closed_end->value()));
-  }
-  if (known->received != Sequence(0) && time <= known->received_time) {
-    return absl::DataLossError(absl::StrCat("entry ", last.value(), " of origin ",
-                                            OriginText(origin),
-                                            " is not later than the one before it"));
-  }
-  return absl::OkStatus();
-}
-
-// The receiver's half of the residency promise: what the topology does not give to this region is
-// not taken, whoever sends it.
-absl::Status ReplicaCore::MayHold(const Entry& entry) const {
-  for (int i = 0; i < entry.parts_size(); ++i) {
-    auto part = ParsePart(entry, i);
-    if (!part.ok()) return part.status();
-    if (!policy_ || policy_->Ask(part->change_class()) != HoldingPolicy::Answer::kHolds) {
-      return absl::PermissionDeniedError(absl::StrCat("this region may not hold namespace '",
-                                                      part->change_class().namespace_(),
-                                                      "', of which a peer sent an entry"));
-    }
-  }
-  return absl::OkStatus();
-}
-
-// A skip can not be taken back: what it leaves out is never sent again.
-absl::Status ReplicaCore::MayLack(const Skip& skip) const {
-  if (skip.classes().empty()) return absl::DataLossError("a skip names no classes");
-  for (const internal::v1::ChangeClass& left_out : skip.classes()) {
-    if (!policy_ || policy_->Ask(left_out) != HoldingPolicy::Answer::kForbids) {
-      return absl::FailedPreconditionError(absl::StrCat(
-          "a peer left out entries of namespace '", left_out.namespace_(),
-          "', which this region may hold or does not know; do the topologies differ?"));
-    }
-  }
-  return absl::OkStatus();
 }
 
 absl::Status ReplicaCore::StageRepair(absl::string_view item_key, const StoredItem& item,
@@ -311,14 +243,7 @@ absl::Status ReplicaCore::StageRepair(absl::string_view item_key, const StoredIt
   if (!failed_.ok()) return failed_;
   const std::optional<ItemKeyParts> parts = ParseItemKey(item_key);
   if (!parts) return absl::DataLossError("a peer's item has a key that does not parse");
-  internal::v1::ChangeClass change_class;
-  change_class.set_namespace_(std::string(parts->name_space));
-  change_class.set_kind(internal::v1::CLASS_KIND_GENERAL);
-  if (!policy_ || policy_->Ask(change_class) != HoldingPolicy::Answer::kHolds) {
-    return absl::PermissionDeniedError(absl::StrCat("this region may not hold namespace '",
-                                                    parts->name_space,
-                                                    "', of which a peer sent an item"));
-  }
+  if (auto status = admission_.CheckHolds(parts->name_space); !status.ok()) return status;
   const HybridTime time(item.timestamp());
   if (clock_.TooFarAhead(time, now.wall, now.steady)) {
     return absl::FailedPreconditionError("a peer sent an item from too far in the future");
@@ -335,31 +260,11 @@ absl::Status ReplicaCore::StageRepair(absl::string_view item_key, const StoredIt
 
 absl::Status ReplicaCore::StageSkip(const Skip& skip) {
   if (!failed_.ok()) return failed_;
+  auto answer = admission_.CheckSkip(skip);
+  if (!answer.ok()) return answer.status();
+  if (*answer == Admission::Answer::kDuplicate) return absl::OkStatus();
   const Origin origin(skip.origin());
-  if (origin == Origin(0) || skip.first() == 0 || skip.last() < skip.first()) {
-    return absl::DataLossError("a skip names no sequences");
-  }
-  const OriginState* known = origins_.Find(origin);
-  const Sequence have = known == nullptr ? Sequence(0) : known->received;
-  if (Sequence(skip.last()) <= have) return absl::OkStatus();
-  if (origin == self_ || skip.first() != have.value() + 1) {
-    return absl::FailedPreconditionError(absl::StrCat("a skip from ", skip.first(), " of origin ",
-                                                      OriginText(origin), " came after ",
-                                                      have.value()));
-  }
-  if (have == Sequence(0)) {
-    return absl::DataLossError(
-        absl::StrCat("origin ", OriginText(origin), " does not begin with a chain entry"));
-  }
-  if (auto status = MayContinue(known, origin, Sequence(skip.last()), HybridTime(skip.timestamp()));
-      !status.ok()) {
-    return status;
-  }
-  if (auto status = MayLack(skip); !status.ok()) return status;
-  for (const internal::v1::ChangeClass& left_out : skip.classes()) {
-    if (!left_out_.insert(left_out.namespace_()).second) continue;
-    staging_.Put(Table::kMeta, absl::StrCat(kLeftOutPrefix, left_out.namespace_()), std::string());
-  }
+  NoteLeftOut(skip.classes());
   OriginState& state = origins_.At(origin);
   state.Receive(
       Sequence(skip.last()), HybridTime(skip.timestamp()),
@@ -400,6 +305,28 @@ absl::Status ReplicaCore::StageSeeded(const std::vector<SeededOrigin>& cut, cons
     }
   }
   apply_wanted_ = true;
+  return absl::OkStatus();
+}
+
+absl::Status ReplicaCore::StageSeedChunk(const ReplicaName& peer,
+                                         const internal::v1::SeedChunk& chunk, const Moment& now) {
+  if (!failed_.ok()) return failed_;
+  if (!chunk.namespace_().empty()) {
+    if (auto status = admission_.CheckHolds(chunk.namespace_()); !status.ok()) return status;
+  }
+  return seeds_.Add(
+      peer, chunk,
+      {self_, origins_.At(self_).received,
+       [&](HybridTime time) { return clock_.TooFarAhead(time, now.wall, now.steady); },
+       [&](HybridTime time) { clock_.Observe(time); }});
+}
+
+absl::Status ReplicaCore::MergeSeeds(const Moment& now) {
+  auto cut = seeds_.Step();
+  if (!cut.ok()) return cut.status();
+  if (!cut->has_value()) return absl::OkStatus();
+  // Refused, the seeding begins anew: the origins that it was for are still not to be had.
+  StageSeeded(SeededOriginsOf(**cut), now).IgnoreError();
   return absl::OkStatus();
 }
 
@@ -455,110 +382,10 @@ void ReplicaCore::ObserveReplica(Origin origin, const ReplicaName& replica) {
 }
 
 absl::Status ReplicaCore::ApplyAll(const Moment& now) {
-  apply_wanted_ = false;
-  int left = options_.apply_max;
-  LogReader log(engine_);
-  bool progress = true;
-  while (progress) {
-    progress = false;
-    for (auto& [origin, state] : origins_.states()) {
-      while (state.applied < state.received) {
-        if (left == 0) {
-          apply_wanted_ = true;
-          return absl::OkStatus();
-        }
-        auto applied = ApplyNext(origin, state, log, now);
-        if (!applied.ok()) return applied.status();
-        if (!*applied) break;
-        progress = true;
-        --left;
-      }
-    }
-  }
-  return absl::OkStatus();
-}
-
-absl::StatusOr<bool> ReplicaCore::ApplyNext(Origin origin, OriginState& state, LogReader& log,
-                                            const Moment& now) {
-  if (state.block) {
-    // The head is known to wait: look at what it waits for before reading it again.
-    if (state.block->kind == OriginBlock::Kind::kDependency) {
-      const OriginState* needed = origins_.Find(state.block->origin);
-      if (needed == nullptr || needed->applied < state.block->sequence) return false;
-    } else if (clock_.TooFarAhead(state.block->time, now.wall, now.steady)) {
-      return false;
-    }
-    state.block.reset();
-  }
-  LoggedRecord record;
-  if (!state.fresh.empty()) {
-    record = std::move(state.fresh.front());
-    state.fresh.pop_front();
-  } else if (state.applied >= state.durable) {
-    apply_wanted_ = true;  // in the batch only; the next commit can read it
-    return false;
-  } else {
-    auto read = log.Read(origin, Sequence(state.applied.value() + 1));
-    if (!read.ok()) return read.status();
-    record = std::move(*read);
-  }
-  const auto& dependencies =
-      record.entry ? record.entry->dependencies() : record.skip->dependencies();
-  const HybridTime time(record.entry ? record.entry->timestamp() : record.skip->timestamp());
-  std::optional<OriginBlock> block = origins_.FirstMissing(dependencies);
-  if (!block && record.entry && record.entry->has_chain()) {
-    block = origins_.FirstMissing(record.entry->chain().ends());
-  }
-  if (!block && clock_.TooFarAhead(time, now.wall, now.steady)) {
-    block = OriginBlock{OriginBlock::Kind::kClock, Origin(0), Sequence(0), time};
-    ++counters_.clock_refusals;
-  }
-  if (block) {
-    state.block = block;
-    state.fresh.push_front(std::move(record));
-    return false;
-  }
-  clock_.Observe(time);
-  if (!origins_.IsOwn(state)) origins_.Learn(state, dependencies);
-  if (record.entry) {
-    if (auto status = ApplyEntry(*record.entry); !status.ok()) return status;
-    ++counters_.entries_applied;
-  }
-  state.Advance(record.sequence, time);
-  if (origins_.IsOwn(state) && origin != self_ && state.applied > state.covered_end) {
-    chain_wanted_ = true;
-  }
-  return true;
-}
-
-absl::Status ReplicaCore::ApplyEntry(const Entry& entry) {
-  const Stamp stamp{{HybridTime(entry.timestamp()), Origin(entry.origin())},
-                    Sequence(entry.sequence())};
-  if (entry.has_chain()) {
-    origins_.ApplyChain(entry.chain(), stamp, self_);
-    return absl::OkStatus();
-  }
-  for (int i = 0; i < entry.parts_size(); ++i) {
-    auto part = ParsePart(entry, i);
-    if (!part.ok()) return part.status();
-    for (const ItemChange& change : part->changes()) {
-      std::string key = ItemKey(part->change_class().namespace_(), part->record_id(), change.key());
-      auto item = items_.Load(std::move(key));
-      if (!item.ok()) return item.status();
-      if (items_.Apply(*std::move(item), change, stamp, ItemCause::kEntry) ==
-          ItemWriter::Outcome::kKept) {
-        ++counters_.registers_kept;
-      }
-    }
-    if (entry.request_id().empty()) continue;
-    // An answer that was given here under the id stays: a retry must not get another one.
-    const std::string request_key =
-        RequestKey(part->change_class().namespace_(), entry.request_id());
-    auto known = requests_.Find(request_key);
-    if (!known.ok()) return known.status();
-    if (known->has_value()) continue;
-    requests_.Stage(request_key, MakeRequest(stamp, MutationHashOf(entry, entry.parts(i))));
-  }
+  auto applied = applier_.ApplyAll(engine_, options_.apply_max, now);
+  if (!applied.ok()) return applied.status();
+  apply_wanted_ = applied->more;
+  chain_wanted_ = chain_wanted_ || applied->chain_wanted;
   return absl::OkStatus();
 }
 
@@ -575,7 +402,8 @@ void ReplicaCore::StageCeiling(const Moment& now) {
 absl::Status ReplicaCore::Commit(const Moment& now) {
   if (!failed_.ok()) return failed_;
   journal_.SetTime(FromWallTime(clock_.Physical(now.wall, now.steady)));
-  absl::Status status = ApplyAll(now);
+  absl::Status status = MergeSeeds(now);
+  if (status.ok()) status = ApplyAll(now);
   if (status.ok()) {
     const absl::Time physical = clock_.Physical(now.wall, now.steady);
     status = requests_.Forget(FromWallTime(physical - options_.request_id_window), now.steady);
@@ -607,6 +435,9 @@ void ReplicaCore::Publish(const Moment& now) {
   origins_.Show(*view);
   view->self = self_;
   view->time = FromWallTime(clock_.Physical(now.wall, now.steady));
+  view->steady = now.steady;
+  if (seeds_.TakeChanged()) seeds_view_ = seeds_.View();
+  view->seeding = seeds_view_;
   view_ = std::move(view);
 }
 

@@ -38,25 +38,23 @@
 #include "storage/model/entry_codec.h"
 #include "storage/model/hybrid_clock.h"
 #include "storage/model/hybrid_time.h"
+#include "storage/replication/admission.h"
 #include "storage/replication/conflict_journal.h"
+#include "storage/replication/core_counters.h"
 #include "storage/replication/digest_sums.h"
+#include "storage/replication/entry_applier.h"
 #include "storage/replication/expiry_index.h"
 #include "storage/replication/holding_policy.h"
 #include "storage/replication/item_writer.h"
-#include "storage/replication/log_reader.h"
+#include "storage/replication/moment.h"
 #include "storage/replication/origin_table.h"
 #include "storage/replication/replica_view.h"
 #include "storage/replication/request_ids.h"
+#include "storage/replication/seed_receiver.h"
 #include "storage/replication/retention.h"
 #include "storage/replication/staging.h"
 
 namespace homeport {
-
-// Both clocks at one moment.
-struct Moment {
-  absl::Time wall;
-  SteadyTime steady;
-};
 
 // A mutation that a client asks for. Validated, and its session token is applied here.
 struct LocalWrite {
@@ -72,23 +70,6 @@ struct WriteName {
   Sequence sequence;
   // The write had been made before under the same request id; this is its name from then.
   bool repeated = false;
-};
-
-// Counts since Open(); for metrics.
-struct CoreCounters {
-  uint64_t writes = 0;             // local writes staged, without repeated ones
-  uint64_t writes_repeated = 0;    // answered from the request ids
-  uint64_t entries_received = 0;   // of other origins
-  uint64_t entries_duplicate = 0;  // of other origins, and already here
-  uint64_t entries_applied = 0;    // of other origins
-  uint64_t registers_kept = 0;     // changes of entries that an existing version beat
-  uint64_t clock_refusals = 0;     // times that an origin was found too far ahead
-  uint64_t chain_entries = 0;      // written by this replica
-  uint64_t items_repaired = 0;     // changed by a peer's item after a comparison
-  // Times that an origin's log was truncated, by reason.
-  uint64_t truncated_applied_by_all = 0;
-  uint64_t truncated_for_bytes = 0;
-  uint64_t truncated_for_age = 0;
 };
 
 // Not thread-safe: one thread stages and commits. view() may be called by any thread that is
@@ -107,6 +88,7 @@ class ReplicaCore {
     RetentionLimits retention;
     // The conflict journal's size at most.
     uint64_t conflict_journal_bytes = 64 * 1024 * 1024;
+    SeedReceiver::Options seeding;
   };
 
   // Takes over what the engine has, or starts a new replica on an empty one, and commits the chain
@@ -124,7 +106,7 @@ class ReplicaCore {
   absl::StatusOr<WriteName> StageRestore(ConflictNumber conflict, const LocalWrite& write,
                                          const Moment& now);
   // What this region may hold; entries of anything else are refused. Without a policy all are.
-  void SetPolicy(HoldingPolicy policy) { policy_.emplace(std::move(policy)); }
+  void SetPolicy(HoldingPolicy policy) { admission_.SetPolicy(std::move(policy)); }
   // Namespaces of which entries were ever left out, because this region was not to hold them. What
   // is here of them has holes that nothing fills.
   const std::set<std::string>& left_out() const { return left_out_; }
@@ -150,6 +132,12 @@ class ReplicaCore {
   // is too far in the future, which is worth another try later; RESOURCE_EXHAUSTED if it names more
   // origins than a replica can know. On error nothing is staged for it.
   absl::Status StageSeeded(const std::vector<SeededOrigin>& cut, const Moment& now);
+  // Queues a piece of a seeding, for the commits that follow. PERMISSION_DENIED if this region may
+  // not hold the namespace; otherwise errors as SeedReceiver::Add(). On error nothing is queued.
+  absl::Status StageSeedChunk(const ReplicaName& peer, const internal::v1::SeedChunk& chunk,
+                              const Moment& now);
+  // Begins to seed the whole replica; nothing if that is under way.
+  void StageSeedAll(const std::vector<std::string>& namespaces) { seeds_.SeedAll(namespaces); }
   // Stages a chain entry that names origins which this replica is about to close (`closing`), and
   // such that it closes with their ends.
   absl::Status StageClosing(const std::vector<Origin>& closing,
@@ -174,10 +162,11 @@ class ReplicaCore {
   // True if Commit() would have something to do.
   bool HasStaged() const {
     return !staging_.empty() || apply_wanted_ || chain_wanted_ || ceiling_wanted_ ||
-           !truncations_.empty();
+           !truncations_.empty() || seeds_.HasWork();
   }
-  // True if the last commit met its bound and left entries that can be applied.
-  bool HasBacklog() const { return apply_wanted_; }
+  // True if the last commit met its bound and left entries that can be applied, or pieces of a
+  // seeding.
+  bool HasBacklog() const { return apply_wanted_ || seeds_.HasWork(); }
   // Bytes staged by now.
   size_t staged_bytes() const { return staging_.bytes(); }
 
@@ -205,27 +194,20 @@ class ReplicaCore {
   void AppendOwn(internal::v1::Entry& entry, const Stamp& stamp);
   void StageCeiling(const Moment& now);
   void StageTruncation();
-
-  // Applies entries until none can be, or the bound is met.
   absl::Status ApplyAll(const Moment& now);
-  // Applies the next log record of an origin if it can be; false if it has to wait.
-  absl::StatusOr<bool> ApplyNext(Origin origin, OriginState& state, LogReader& log,
-                                 const Moment& now);
-  absl::Status ApplyEntry(const internal::v1::Entry& entry);
-  void Publish(const Moment& now);
+  void NoteLeftOut(const google::protobuf::RepeatedPtrField<internal::v1::ChangeClass>& classes);
 
-  absl::Status MayContinue(const OriginState* known, Origin origin, Sequence last,
-                           HybridTime time) const;
-  absl::Status MayHold(const internal::v1::Entry& entry) const;
-  absl::Status MayLack(const internal::v1::Skip& skip) const;
+  // Merges what came of seedings, and raises positions at the end of one.
+  absl::Status MergeSeeds(const Moment& now);
+  void Publish(const Moment& now);
 
   Options options_;
   KvEngine* engine_;
   Origin self_;
-  std::optional<HoldingPolicy> policy_;
   HybridClock clock_;
   absl::Status failed_;
   OriginTable origins_;
+  Admission admission_;
   // What the own entries so far imply, by other origin.
   absl::flat_hash_map<Origin, Sequence> implied_;
   Staging staging_;
@@ -234,6 +216,9 @@ class ReplicaCore {
   DigestSums digests_;
   ConflictJournal journal_;
   RequestIds requests_;
+  EntryApplier applier_;
+  SeedReceiver seeds_;
+  std::shared_ptr<const SeedView> seeds_view_;
   std::set<std::string> left_out_;
   // To be carried out, in turn.
   std::deque<Truncation> truncations_;

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/time/time.h"
+#include "common/base/mutants.h"
 
 namespace homeport {
 namespace {
@@ -14,6 +15,15 @@ constexpr absl::Duration kForgetInterval = absl::Seconds(1);
 }  // namespace
 
 using internal::v1::StoredRequest;
+
+StoredRequest MakeRequest(const Stamp& stamp, uint64_t mutation_hash) {
+  StoredRequest request;
+  request.set_origin(stamp.version.origin.value());
+  request.set_sequence(stamp.sequence.value());
+  request.set_timestamp(stamp.version.time.value());
+  request.set_mutation_hash(mutation_hash);
+  return request;
+}
 
 absl::StatusOr<std::optional<StoredRequest>> RequestIds::Find(absl::string_view request_key) const {
   auto bytes = staging_->Get(Table::kRequests, request_key);
@@ -27,6 +37,7 @@ absl::StatusOr<std::optional<StoredRequest>> RequestIds::Find(absl::string_view 
 }
 
 void RequestIds::Stage(const std::string& request_key, const StoredRequest& request) {
+  if (HP_MUTANT(kRetryNotRemembered)) return;
   staging_->Put(Table::kRequests, request_key, request.SerializeAsString());
   std::string time_key = RequestTimeKey(HybridTime(request.timestamp()), request_key);
   if (staged_first_.empty() || time_key < staged_first_) staged_first_ = time_key;

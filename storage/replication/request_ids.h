@@ -16,6 +16,9 @@
 
 namespace homeport {
 
+// What is remembered of a write.
+internal::v1::StoredRequest MakeRequest(const Stamp& stamp, uint64_t mutation_hash);
+
 // Two keys an id, one by id and one by time, so that forgetting walks what is old. Thread-
 // compatible. Staging must outlive it.
 class RequestIds {
