@@ -84,6 +84,15 @@ Taken TakeIn(const PeerBatch& batch, ReplicaCore& core, const Moment& now) {
     if (core.clock().TooFarAhead(time, now.wall, now.steady)) continue;
     core.ObserveWatermark(Origin(watermark.origin()), Sequence(watermark.sequence()), time);
   }
+  for (const Repair& repair : batch.repairs) {
+    absl::Status status = core.StageRepair(repair.item_key, repair.item, now);
+    if (IsRefusal(status)) {
+      taken.repair_refused = std::move(status);
+    } else if (!status.ok()) {
+      taken.status = std::move(status);
+      return taken;
+    }
+  }
   if (batch.seed_chunk) {
     absl::Status status = core.StageSeedChunk(batch.peer, *batch.seed_chunk, now);
     (IsRefusal(status) ? taken.seed_refused : taken.status) = std::move(status);

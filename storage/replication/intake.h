@@ -17,6 +17,7 @@
 #include "absl/status/statusor.h"
 #include "common/base/ids.h"
 #include "homeport/internal/v1/replication.pb.h"
+#include "storage/replication/compare_initiator.h"
 #include "storage/replication/replica_core.h"
 
 namespace homeport {
@@ -32,12 +33,15 @@ struct PeerBatch {
   internal::v1::Heartbeat heartbeat;
   // Whose start each origin is, as the peer says.
   std::vector<std::pair<Origin, ReplicaName>> names;
+  // Items to be merged, which a comparison found to differ.
+  std::vector<Repair> repairs;
   // Bytes of the message's batch as it came, which count against the link's credit.
   uint64_t credit_bytes = 0;
 
-  // True if staging it writes something: entries, skips, or a piece of a seeding.
+  // True if staging it writes something: entries, skips, repairs, or a piece of a seeding.
   bool HasEntries() const {
-    return block.entries_size() > 0 || !skips.empty() || seed_chunk.has_value();
+    return block.entries_size() > 0 || !skips.empty() || seed_chunk.has_value() ||
+           !repairs.empty();
   }
 };
 
@@ -65,6 +69,8 @@ struct Taken {
   // Why the piece of a seeding that it has was refused: FAILED_PRECONDITION, PERMISSION_DENIED or
   // RESOURCE_EXHAUSTED, as ReplicaCore::StageSeedChunk. The link goes on.
   absl::Status seed_refused;
+  // Why a repair was not taken, as ReplicaCore::StageRepair; OK: all were.
+  absl::Status repair_refused;
   // Entries of the batch that are not among the refused.
   uint64_t entries = 0;
 };

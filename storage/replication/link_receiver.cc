@@ -12,8 +12,7 @@ using internal::v1::OriginReport;
 using internal::v1::PullRequest;
 using internal::v1::PullResponse;
 
-LinkReceiver::LinkReceiver(Options options)
-    : options_(std::move(options)), seeds_(options_.peer) {}
+LinkReceiver::LinkReceiver(Options options) : options_(std::move(options)), seeds_(options_.peer) {}
 
 PullRequest LinkReceiver::OnConnected(const std::string& topology_fingerprint,
                                       const ReplicaView& view, absl::Time wall) {
@@ -21,6 +20,7 @@ PullRequest LinkReceiver::OnConnected(const std::string& topology_fingerprint,
   acknowledged_.clear();
   not_from_peer_.clear();
   paused_.Clear();
+  if (compare_ != nullptr) compare_->Reset();
   seeds_.OnConnected();
   credit_due_ = 0;
   bytes_received_ = bytes_committed_;  // what was under way is sent again
@@ -89,6 +89,9 @@ absl::Status LinkReceiver::OnResponse(const PullResponse& response, SteadyTime n
     if (not_from_peer_.size() >= kOriginsMax && !not_from_peer_.contains(origin)) continue;
     not_from_peer_[origin] = Sequence(end.sequence());
   }
+  if (response.has_compare() && compare_ != nullptr) {
+    return compare_->OnResponse(response.compare());
+  }
   return absl::OkStatus();
 }
 
@@ -125,12 +128,20 @@ std::optional<PullRequest> LinkReceiver::NextRequest(const ReplicaView& view) {
     request.mutable_relay();
   }
   paused_.AddTo(request, view, now_);
+  // What lags far behind has too much in flight to be compared.
+  if (compare_ != nullptr &&
+      (!compare_->idle() || EntriesBehind(view) <= options_.streaming_entries)) {
+    auto step =
+        compare_->Next(std::max(now_, view.steady), ToWallTime(view.time), view.seeding.get());
+    if (step) *request.mutable_compare() = std::move(*step);
+  }
   seeds_.AddTo(request, view, now_);
   if (request.ByteSizeLong() == 0) return std::nullopt;
   return request;
 }
 
 void LinkReceiver::OnDisconnected(const absl::Status& why) {
+  if (compare_ != nullptr) compare_->Reset();
   established_ = false;
   if (refused_state_ == v1::LINK_STATE_UNSPECIFIED || !why.ok()) {
     reason_ = why.ok() ? "the peer ended the link" : std::string(why.message());
@@ -211,6 +222,15 @@ v1::LinkStatus LinkReceiver::Status(const ReplicaView& view, absl::Time wall) co
   }
   if (last_applied != HybridTime(0)) {
     set_time(ToWallTime(last_applied), status.mutable_last_applied());
+  }
+  if (compare_ != nullptr) {
+    const ComparedPeer compared = compare_->peer();
+    status.set_records_differ(compared.records_differ);
+    status.set_records_repaired(compared.records_repaired);
+    status.set_compare_put_off(compared.put_off);
+    if (compared.verified != absl::InfinitePast()) {
+      set_time(compared.verified, status.mutable_verified());
+    }
   }
   status.set_lag_entries(behind);
   status.set_pending_bytes(bytes_received_ - bytes_committed_);

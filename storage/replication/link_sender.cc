@@ -9,6 +9,7 @@
 #include "storage/model/entry_codec.h"
 #include "storage/model/keys.h"
 #include "storage/replication/block_codec.h"
+#include "storage/replication/compare_initiator.h"
 #include "storage/replication/seed_view.h"
 
 namespace homeport {
@@ -46,7 +47,10 @@ Hello MakeHello(const std::string& cluster, const ReplicaName& self,
 }
 
 LinkSender::LinkSender(Options options, KvEngine* engine)
-    : options_(std::move(options)), engine_(engine), seeds_(options_.seeding, engine) {}
+    : options_(std::move(options)),
+      engine_(engine),
+      compare_(engine),
+      seeds_(options_.seeding, engine) {}
 
 std::optional<PullResponse> LinkSender::OnHello(const Hello& hello,
                                                 std::shared_ptr<const Topology> topology,
@@ -94,6 +98,7 @@ void LinkSender::TakeReports(const google::protobuf::RepeatedPtrField<OriginRepo
 }
 
 void LinkSender::OnTopology(std::shared_ptr<const Topology> topology) {
+  topology_ = topology;
   topologies_agree_ = topology->fingerprint() == peer_fingerprint_;
   const absl::string_view self = options_.self.value();
   const std::optional<int> own_region = topology->FindRegion(self.substr(0, self.find('/')));
@@ -117,6 +122,9 @@ void LinkSender::OnRequest(const PullRequest& request, const ReplicaView& view) 
   credit_ = std::min(kCreditMax, credit_ + static_cast<int64_t>(granted));
   TakeReports(request.acknowledged());
   TakeHolds(request);
+  if (request.has_compare()) {
+    compare_.OnRequest(request.compare(), CompareRefusal(request.compare().namespace_(), view));
+  }
   if (request.has_seed()) {
     seeds_.OnRequest(request.seed(), MayGive(request.seed().namespace_(), view));
   }
@@ -163,7 +171,26 @@ Sequence LinkSender::PeerApplied(Origin origin) const {
   return found == acknowledged_.end() ? Sequence(0) : found->second.applied;
 }
 
+std::string LinkSender::CompareRefusal(const std::string& name_space,
+                                       const ReplicaView& view) const {
+  const std::vector<std::string> shared = SharedNamespaces(*topology_, options_.self, peer_);
+  if (!std::binary_search(shared.begin(), shared.end(), name_space)) {
+    return absl::StrCat("by the topology of ", options_.self.value(), " not both of us hold it");
+  }
+  return IsSeeded(view.seeding.get(), name_space) ? "it is being seeded here" : "";
+}
+
 absl::StatusOr<std::optional<PullResponse>> LinkSender::Next(const ReplicaView& view) {
+  // In a message of its own, which no batch makes too large, and without credit: it was asked for.
+  if (auto answer = compare_.Work(view.steady)) {
+    PullResponse response;
+    *response.mutable_compare() = std::move(*answer);
+    return std::optional<PullResponse>(std::move(response));
+  }
+  return NextEntries(view);
+}
+
+absl::StatusOr<std::optional<PullResponse>> LinkSender::NextEntries(const ReplicaView& view) {
   if (credit_ <= 0 || !policy_ || standby_) return std::optional<PullResponse>();
   TakeOwnOrigins(view);
   PullResponse response;

@@ -16,6 +16,7 @@
 #include "common/topology/topology.h"
 #include "homeport/internal/v1/replication.pb.h"
 #include "storage/engine/kv_engine.h"
+#include "storage/replication/compare_responder.h"
 #include "storage/replication/holding_policy.h"
 #include "storage/replication/replica_view.h"
 #include "storage/replication/seed_sender.h"
@@ -49,6 +50,8 @@ class LinkSender {
   // The next message with entries, or nullopt when there is nothing to send or no credit. Only what
   // `view` says is durable is sent. DATA_LOSS if the log is damaged.
   absl::StatusOr<std::optional<internal::v1::PullResponse>> Next(const ReplicaView& view);
+  // True while Next() has work to do that ends in a message some calls later.
+  bool busy() const { return compare_.busy(); }
   // The next piece of a namespace that is being seeded, or nullopt; to be asked when Next() has
   // nothing, as entries go first. Errors as SeedSender::Next().
   absl::StatusOr<std::optional<internal::v1::PullResponse>> NextSeed(const ReplicaView& view,
@@ -71,6 +74,10 @@ class LinkSender {
   };
   enum class Verdict { kSend, kSkip, kNotFromMe };
 
+  absl::StatusOr<std::optional<internal::v1::PullResponse>> NextEntries(const ReplicaView& view);
+  // Why the namespace can not be compared with the peer now; empty: it can.
+  std::string CompareRefusal(const std::string& name_space, const ReplicaView& view) const;
+
   void TakeOwnOrigins(const ReplicaView& view);
   void TakeHolds(const internal::v1::PullRequest& request);
   void TakeReports(const google::protobuf::RepeatedPtrField<internal::v1::OriginReport>& reports);
@@ -88,6 +95,8 @@ class LinkSender {
 
   Options options_;
   KvEngine* engine_;
+  CompareResponder compare_;
+  std::shared_ptr<const Topology> topology_;
   ReplicaName peer_;
   std::string peer_fingerprint_;
   std::optional<HoldingPolicy> policy_;

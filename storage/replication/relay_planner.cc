@@ -22,7 +22,10 @@ std::vector<std::map<Origin, Sequence>> PlanRelays(const ReplicaView& view, cons
       const bool ended =
           peer.replica == self || (known != nullptr && known->covered_by != Origin(0));
       if (peer.received == have && ended) continue;
-      if (candidates[i].receiver->NotFromPeer(origin, have)) continue;
+      if (candidates[i].receiver->NotFromPeer(origin, have) ||
+          candidates[i].receiver->seeds().TruncatedAt(origin, have)) {
+        continue;
+      }
       // The origin's own replica sends it unasked.
       if (!peer.replica.empty() && peer.replica == candidates[i].peer) continue;
       // Named anew, because clang 14 captures no structured binding.
@@ -30,7 +33,10 @@ std::vector<std::map<Origin, Sequence>> PlanRelays(const ReplicaView& view, cons
                                        [&replica = peer.replica](const RelayCandidate& c) {
                                          return !replica.empty() && c.peer == replica;
                                        });
-      if (peer.replica != self && direct != candidates.end() && !direct->down) continue;
+      if (peer.replica != self && direct != candidates.end() && !direct->down &&
+          !direct->receiver->seeds().TruncatedAt(origin, have)) {
+        continue;
+      }
       auto [at, added] = best.try_emplace(origin, Best{i, peer.received});
       if (!added && (peer.received > at->second.received ||
                      (peer.received == at->second.received &&

@@ -8,7 +8,9 @@
 
 #include "common/base/ids.h"
 #include "common/session/session_token.h"
+#include "common/time/clock.h"
 #include "storage/model/hybrid_time.h"
+#include "storage/replication/seed_view.h"
 
 namespace homeport {
 
@@ -50,9 +52,14 @@ struct ReplicaView {
   std::vector<OriginView> origins;
   // This start of this replica.
   Origin self;
-  // The clock at the commit.
+  // The clock at the commit, and the steady time then.
   HybridTime time;
+  SteadyTime steady;
+  // Null if nothing is being seeded.
+  std::shared_ptr<const SeedView> seeding;
 
+  // The clock at a later steady time: what tells whether an item has expired.
+  HybridTime TimeAt(SteadyTime now) const;
   // Null if nothing is known of the origin.
   const OriginView* Find(Origin origin) const;
   Sequence ReceivedOf(Origin origin) const;
