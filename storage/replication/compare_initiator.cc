@@ -36,6 +36,10 @@ std::optional<int> RegionOf(const Topology& topology, const ReplicaName& replica
 
 }  // namespace
 
+bool IsSeeded(const SeedView* seeding, absl::string_view name_space) {
+  return seeding != nullptr && (seeding->whole_replica || seeding->Find(name_space) != nullptr);
+}
+
 std::vector<std::string> SharedNamespaces(const Topology& topology, const ReplicaName& a,
                                           const ReplicaName& b) {
   std::vector<std::string> shared;
@@ -87,14 +91,15 @@ void CompareInitiator::GiveUp(absl::string_view why) {
   Reset();
 }
 
-std::optional<CompareRequest> CompareInitiator::Next(SteadyTime now, absl::Time wall) {
+std::optional<CompareRequest> CompareInitiator::Next(SteadyTime now, absl::Time wall,
+                                                     const SeedView* seeding) {
   if (Waits()) {
     if (now - asked_ > options_.patience) {
       GiveUp(absl::StrCat("no answer came for ", absl::FormatDuration(options_.patience)));
     }
     return std::nullopt;
   }
-  auto request = Piece(now, wall);
+  auto request = Piece(now, wall, seeding);
   if (!request.ok()) {
     GiveUp(request.status().message());
     return std::nullopt;
@@ -110,7 +115,8 @@ CompareRequest CompareInitiator::Request() const {
   return request;
 }
 
-std::optional<std::string> CompareInitiator::NextNamespace(SteadyTime now) {
+std::optional<std::string> CompareInitiator::NextNamespace(SteadyTime now,
+                                                           const SeedView* seeding) {
   if (round_.empty() && now >= round_next_) {
     round_next_ = now + options_.interval;
     // The turn goes round: the names behind the last one, then those before it.
@@ -124,7 +130,10 @@ std::optional<std::string> CompareInitiator::NextNamespace(SteadyTime now) {
   while (!round_.empty()) {
     last_ = std::move(round_.back());
     round_.pop_back();
-    if (namespaces_.contains(last_)) return last_;
+    auto found = namespaces_.find(last_);
+    if (found == namespaces_.end()) continue;
+    if (!IsSeeded(seeding, last_)) return last_;
+    found->second.put_off = "it is being seeded here";
   }
   return std::nullopt;
 }
@@ -159,12 +168,13 @@ CompareRequest CompareInitiator::AskForPage(absl::string_view after_key) {
 }
 
 absl::StatusOr<std::optional<CompareRequest>> CompareInitiator::Piece(SteadyTime now,
-                                                                      absl::Time wall) {
+                                                                      absl::Time wall,
+                                                                      const SeedView* seeding) {
   std::optional<CompareRequest> request;
   std::optional<std::string> begin;
   switch (stage_) {
     case Stage::kIdle:
-      begin = NextNamespace(now);
+      begin = NextNamespace(now, seeding);
       break;
     case Stage::kFinding: {
       auto found = cut_->FindTouched(kEntriesPerPiece);

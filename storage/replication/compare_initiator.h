@@ -24,6 +24,7 @@
 #include "homeport/internal/v1/stored.pb.h"
 #include "storage/engine/kv_engine.h"
 #include "storage/replication/compare_cut.h"
+#include "storage/replication/seed_view.h"
 
 namespace homeport {
 
@@ -57,6 +58,9 @@ struct ComparedPeer {
   std::string put_off;
 };
 
+// True if what a replica holds of the namespace is not what its positions say, so that it can not
+// be compared.
+bool IsSeeded(const SeedView* seeding, absl::string_view name_space);
 // Namespaces that the regions of both replicas hold, in name order.
 std::vector<std::string> SharedNamespaces(const Topology& topology, const ReplicaName& a,
                                           const ReplicaName& b);
@@ -78,13 +82,17 @@ class CompareInitiator {
 
   // What can be compared with the peer, in name order.
   void SetNamespaces(const std::vector<std::string>& namespaces);
-  // Does a bounded piece of the work that there is, and returns the next step if that is due.
-  std::optional<internal::v1::CompareRequest> Next(SteadyTime now, absl::Time wall);
+  // Does a bounded piece of the work that there is, and returns the next step if that is due. What
+  // is being seeded here (`seeding`, null: nothing) is passed over.
+  std::optional<internal::v1::CompareRequest> Next(SteadyTime now, absl::Time wall,
+                                                   const SeedView* seeding);
   // Takes an answer. DATA_LOSS if it makes no sense: the link is to end. Otherwise the engine's
   // errors.
   absl::Status OnResponse(const internal::v1::CompareResponse& response);
   // The stream has ended, and with it what was under way.
   void Reset();
+  // True while no comparison is under way.
+  bool idle() const { return stage_ == Stage::kIdle; }
 
   // What the last answer brought to be merged.
   std::vector<Repair> TakeRepairs();
@@ -109,9 +117,9 @@ class CompareInitiator {
            stage_ == Stage::kFetching;
   }
   internal::v1::CompareRequest Request() const;
-  absl::StatusOr<std::optional<internal::v1::CompareRequest>> Piece(SteadyTime now,
-                                                                    absl::Time wall);
-  std::optional<std::string> NextNamespace(SteadyTime now);
+  absl::StatusOr<std::optional<internal::v1::CompareRequest>> Piece(SteadyTime now, absl::Time wall,
+                                                                    const SeedView* seeding);
+  std::optional<std::string> NextNamespace(SteadyTime now, const SeedView* seeding);
   absl::StatusOr<internal::v1::CompareRequest> Begin(std::string name_space);
   absl::StatusOr<bool> Diff();
   void Differs(const std::string& key);

@@ -22,9 +22,7 @@ absl::Status MakesNoSense() {
 
 }  // namespace
 
-void CompareResponder::OnRequest(const CompareRequest& request, absl::string_view refused,
-                                 SteadyTime now) {
-  asked_ = now;
+void CompareResponder::OnRequest(const CompareRequest& request, absl::string_view refused) {
   step_begun_ = false;
   request_ = request;
   if (request.has_begin()) {
@@ -43,9 +41,10 @@ void CompareResponder::OnRequest(const CompareRequest& request, absl::string_vie
 
 std::optional<CompareResponse> CompareResponder::Work(SteadyTime now) {
   if (!request_) {
-    if (cut_ != nullptr && now - asked_ > kCompareIdleMax) cut_.reset();
+    if (cut_ != nullptr && now - worked_ > kCompareIdleMax) cut_.reset();
     return std::nullopt;
   }
+  worked_ = now;
   auto answer = Piece();
   if (answer.ok() && !answer->has_value()) return std::nullopt;
   CompareResponse response;

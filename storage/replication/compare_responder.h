@@ -34,8 +34,7 @@ class CompareResponder {
 
   // Takes a step. `refused` is why the namespace can not be compared with this peer now; empty: it
   // can.
-  void OnRequest(const internal::v1::CompareRequest& request, absl::string_view refused,
-                 SteadyTime now);
+  void OnRequest(const internal::v1::CompareRequest& request, absl::string_view refused);
   // Does a bounded piece of the work that the last step asks for; its answer once that is done.
   std::optional<internal::v1::CompareResponse> Work(SteadyTime now);
   // True while Work() has something to do.
@@ -61,7 +60,7 @@ class CompareResponder {
   size_t page_bytes_ = 0;
   int page_looked_ = 0;
   CompareCut::Ranges ranges_;
-  SteadyTime asked_;
+  SteadyTime worked_;  // on the last step
   std::string refused_;
 };
 
