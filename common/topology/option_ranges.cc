@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "absl/strings/match.h"
 #include "common/base/check.h"
 #include "google/protobuf/descriptor.h"
 #include "google/protobuf/message.h"
@@ -32,11 +33,16 @@ constexpr DurationOption kStorageDurations[] = {
     {"heartbeat_interval", absl::Milliseconds(500), absl::Milliseconds(10), absl::Seconds(60)},
     {"clock_drift_max", absl::Milliseconds(500), absl::Milliseconds(1), absl::Minutes(10)},
     {"request_id_window", absl::Minutes(10), absl::Seconds(1), absl::Hours(24)},
+    {"log_age_max", absl::Hours(72), absl::Seconds(10), absl::Hours(8760)},
+    {"compare_interval", absl::Seconds(10), absl::Milliseconds(100), absl::Hours(24)},
 };
 constexpr NumberOption kStorageNumbers[] = {
     {"batch_bytes", 256 * kKiB, kKiB, 4 * kMiB},
     {"credit_bytes", 32 * kMiB, 64 * kKiB, kGiB},
     {"disk_reserve_bytes", 64 * kMiB, kMiB, kTiB},
+    {"log_bytes_max", 8 * kGiB, kMiB, 16 * kTiB},
+    {"seed_bytes_per_second", 64 * kMiB, 64 * kKiB, 16 * kGiB},
+    {"conflict_journal_bytes", 64 * kMiB, 64 * kKiB, kTiB},
 };
 
 const FieldDescriptor* FieldOf(const Message& message, absl::string_view name) {
@@ -56,6 +62,8 @@ const OptionTable& StorageOptionTable() {
   static constexpr OptionTable kTable{kStorageDurations, kStorageNumbers};
   return kTable;
 }
+
+bool IsSize(absl::string_view field) { return absl::StrContains(field, "_bytes"); }
 
 absl::Duration ToAbslDuration(const google::protobuf::Duration& duration) {
   return absl::Seconds(duration.seconds()) + absl::Nanoseconds(duration.nanos());

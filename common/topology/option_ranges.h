@@ -18,13 +18,17 @@ struct DurationOption {
   absl::Duration max;
 };
 
-// A uint32 or uint64 field. Fields that end in `_bytes` are sizes.
+// A uint32 or uint64 field.
 struct NumberOption {
   absl::string_view field;
   uint64_t standard;
   uint64_t min;
   uint64_t max;
 };
+
+// True if a number of this name is a size, which has a unit in the file: `batch_bytes`,
+// `log_bytes_max`, `seed_bytes_per_second`.
+bool IsSize(absl::string_view field);
 
 // Every option of one message. A test holds that each field of the schema has its row.
 struct OptionTable {

@@ -62,6 +62,9 @@ void FillNamespaceDefaults(const internal::v1::Topology& topology, internal::v1:
   if (space.default_consistency() == v1::CONSISTENCY_LEVEL_UNSPECIFIED) {
     space.set_default_consistency(v1::CONSISTENCY_LEVEL_SESSION);
   }
+  if (space.item_type() == internal::v1::ITEM_TYPE_UNSPECIFIED) {
+    space.set_item_type(internal::v1::ITEM_TYPE_REGISTER);
+  }
   if (space.regions().empty()) {
     for (const auto& region : topology.regions()) {
       if (!region.replicas().empty()) space.add_regions(region.name());
@@ -119,8 +122,9 @@ absl::StatusOr<std::shared_ptr<const Topology>> Topology::Create(internal::v1::T
   }
 
   for (const auto& space : proto.namespaces()) {
-    NamespaceInfo info{
-        NamespaceName(space.name()), {}, space.region_choice(), space.default_consistency()};
+    NamespaceInfo info{NamespaceName(space.name()), {},
+                       space.region_choice(),       space.default_consistency(),
+                       space.item_type(),           ToAbslDuration(space.ttl())};
     for (const auto& name : space.regions()) {
       info.regions.push_back(topology->region_index_.at(name));
     }

@@ -42,8 +42,11 @@ struct NamespaceInfo {
   NamespaceName name;
   // Indexes of the regions that hold it, ascending; only regions with replicas.
   std::vector<int> regions;
-  v1::RegionChoice region_choice;            // never UNSPECIFIED
-  v1::ConsistencyLevel default_consistency;  // never UNSPECIFIED
+  v1::RegionChoice region_choice;                                       // never UNSPECIFIED
+  v1::ConsistencyLevel default_consistency;                             // never UNSPECIFIED
+  internal::v1::ItemType item_type = internal::v1::ITEM_TYPE_REGISTER;  // never UNSPECIFIED
+  // How long a value lives whose write does not say; zero: for ever.
+  absl::Duration ttl = absl::ZeroDuration();
   // True if region `index` may hold the namespace.
   bool HeldBy(int index) const;
 };

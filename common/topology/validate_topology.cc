@@ -30,6 +30,8 @@ constexpr int kCidrRulesMax = 50'000;
 constexpr int kTrustedProxiesMax = 1024;
 constexpr int kRegionRulesMax = 10'000;
 constexpr absl::Duration kRoundTripMax = absl::Seconds(10);
+constexpr absl::Duration kTtlMin = absl::Seconds(1);
+constexpr absl::Duration kTtlMax = absl::Hours(3650 * 24);
 
 std::string Item(absl::string_view list, int index) { return absl::StrCat(list, "[", index, "]"); }
 
@@ -172,6 +174,9 @@ class Validator {
   void CheckRegion(int index) {
     const internal::v1::Region& region = topology_.regions(index);
     const std::string path = Item("regions", index);
+    if (region.joining() && region.leaving()) {
+      Add(Field(path, "leaving"), "a region can not join and leave at once");
+    }
     if (CheckName(Field(path, "name"), region.name(), kNameBytesMax)) {
       AddIf(Field(path, "name"), region_unique_.See(region.name(), path));
       region_names_.push_back(region.name());
@@ -218,6 +223,10 @@ class Validator {
         space.default_consistency() != v1::CONSISTENCY_LEVEL_SESSION) {
       Add(Field(path, "default_consistency"), "must be session or eventual");
     }
+    if (!internal::v1::ItemType_IsValid(space.item_type())) {
+      Add(Field(path, "item_type"), absl::StrCat(space.item_type(), " is not a type of items"));
+    }
+    if (space.has_ttl()) CheckTtl(Field(path, "ttl"), space);
     Unique listed("region");
     for (int i = 0; i < space.regions_size(); ++i) {
       const std::string& name = space.regions(i);
@@ -233,6 +242,18 @@ class Validator {
       for (const auto& [name, has_replicas] : region_with_replicas_) held |= has_replicas;
       if (!held) Add(path, "no region has a replica to hold it");
     }
+  }
+
+  void CheckTtl(const std::string& path, const internal::v1::Namespace& space) {
+    if (space.item_type() == internal::v1::ITEM_TYPE_COUNTER ||
+        space.item_type() == internal::v1::ITEM_TYPE_SET) {
+      Add(path, "only registers expire; the namespace has another item_type");
+      return;
+    }
+    const absl::Duration ttl = ToAbslDuration(space.ttl());
+    if (ttl >= kTtlMin && ttl <= kTtlMax) return;
+    Add(path, absl::StrCat(absl::FormatDuration(ttl), ", must be ", absl::FormatDuration(kTtlMin),
+                           " to ", absl::FormatDuration(kTtlMax), " (3650 days)"));
   }
 
   void CheckRoundTrip(int index) {
@@ -373,7 +394,7 @@ class Validator {
     for (const NumberOption& option : table.numbers) {
       const uint64_t value = EffectiveNumber(options, option);
       if (value >= option.min && value <= option.max) continue;
-      const bool bytes = absl::EndsWith(option.field, "_bytes");
+      const bool bytes = IsSize(option.field);
       const auto show = [bytes](uint64_t n) { return bytes ? ShowBytes(n) : absl::StrCat(n); };
       Add(Field(path, option.field),
           absl::StrCat(show(value), ", must be ", show(option.min), " to ", show(option.max)));

@@ -277,7 +277,7 @@ class Converter {
   template <typename T>
   std::optional<T> ReadInteger(const YamlNode& node, const std::string& path,
                                const FieldDescriptor& field, int line) {
-    if (absl::EndsWith(field.name(), "_bytes")) {
+    if (IsSize(field.name())) {
       if (node.kind == YamlNode::Kind::kScalar) {
         const std::optional<uint64_t> bytes = ParseBytes(node.text);
         if (bytes && *bytes <= static_cast<uint64_t>(std::numeric_limits<T>::max())) {

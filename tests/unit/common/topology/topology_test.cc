@@ -69,6 +69,8 @@ TEST(TopologyTest, DefaultsAreFilledIn) {
   const NamespaceInfo& users = *topology->FindNamespace("users");
   EXPECT_EQ(users.region_choice, v1::REGION_CHOICE_CLIENT);
   EXPECT_EQ(users.default_consistency, v1::CONSISTENCY_LEVEL_SESSION);
+  EXPECT_EQ(users.item_type, internal::v1::ITEM_TYPE_REGISTER);
+  EXPECT_EQ(users.ttl, absl::ZeroDuration());
   const internal::v1::Topology& proto = topology->proto();
   EXPECT_EQ(proto.namespaces(0).write_mode(), internal::v1::WRITE_MODE_ANY_REGION);
   EXPECT_EQ(proto.gateway().default_deadline().seconds(), 5);

@@ -305,23 +305,39 @@ TEST(ValidateTopologyTest, OptionsAreInTheirRanges) {
                 t.mutable_storage()->set_disk_reserve_bytes(1 << 20);
               }),
               IsEmpty());
-  EXPECT_THAT(
-      After([](Topology& t) {
-        t.mutable_gateway()->mutable_default_deadline()->set_seconds(61);
-        t.mutable_gateway()->mutable_ping_interval()->set_nanos(9'999'999);
-        t.mutable_gateway()->set_ejection_failures(0);
-        t.mutable_gateway()->set_attempts_max(11);
-        t.mutable_storage()->mutable_clock_drift_max()->set_seconds(601);
-        t.mutable_storage()->set_batch_bytes(1000);
-        t.mutable_storage()->set_disk_reserve_bytes((1ULL << 40) + 1);
-      }),
-      ElementsAre("gateway.default_deadline: 1m1s, must be 10ms to 1m",
-                  "gateway.ping_interval: 9.999999ms, must be 10ms to 1m",
-                  "gateway.ejection_failures: 0, must be 1 to 1000",
-                  "gateway.attempts_max: 11, must be 1 to 10",
-                  "storage.clock_drift_max: 10m1s, must be 1ms to 10m",
-                  "storage.batch_bytes: 1000 bytes, must be 1 KiB to 4 MiB",
-                  "storage.disk_reserve_bytes: 1099511627777 bytes, must be 1 MiB to 1 TiB"));
+  EXPECT_THAT(After([](Topology& t) {
+                t.mutable_gateway()->mutable_default_deadline()->set_seconds(61);
+                t.mutable_gateway()->mutable_ping_interval()->set_nanos(9'999'999);
+                t.mutable_gateway()->set_ejection_failures(0);
+                t.mutable_gateway()->set_attempts_max(11);
+                t.mutable_storage()->mutable_clock_drift_max()->set_seconds(601);
+                t.mutable_storage()->set_batch_bytes(1000);
+                t.mutable_storage()->set_disk_reserve_bytes((1ULL << 40) + 1);
+                t.mutable_storage()->set_log_bytes_max(1);
+                t.mutable_storage()->mutable_log_age_max()->set_seconds(9);
+              }),
+              ElementsAre("gateway.default_deadline: 1m1s, must be 10ms to 1m",
+                          "gateway.ping_interval: 9.999999ms, must be 10ms to 1m",
+                          "gateway.ejection_failures: 0, must be 1 to 1000",
+                          "gateway.attempts_max: 11, must be 1 to 10",
+                          "storage.clock_drift_max: 10m1s, must be 1ms to 10m",
+                          "storage.log_age_max: 9s, must be 10s to 8760h",
+                          "storage.batch_bytes: 1000 bytes, must be 1 KiB to 4 MiB",
+                          "storage.disk_reserve_bytes: 1099511627777 bytes, must be 1 MiB to 1 TiB",
+                          "storage.log_bytes_max: 1 bytes, must be 1 MiB to 16 TiB"));
+}
+
+TEST(ValidateTopologyTest, ARegionCanNotJoinAndLeaveAtOnce) {
+  EXPECT_THAT(After([](Topology& t) {
+                t.mutable_regions(0)->set_joining(true);
+                t.mutable_regions(1)->set_leaving(true);
+              }),
+              IsEmpty());
+  EXPECT_THAT(After([](Topology& t) {
+                t.mutable_regions(1)->set_joining(true);
+                t.mutable_regions(1)->set_leaving(true);
+              }),
+              ElementsAre("regions[1].leaving: a region can not join and leave at once"));
 }
 
 TEST(ValidateTopologyTest, ABatchMustFitTheCredit) {
@@ -337,6 +353,33 @@ TEST(ValidateTopologyTest, ListsHaveLimits) {
                 }
               }),
               ElementsAre("regions[2].gateways: has 17, at most 16 are possible"));
+}
+
+TEST(ValidateTopologyTest, OnlyRegistersHaveATimeToLiveAndItIsInItsRange) {
+  const auto with = [](internal::v1::ItemType type, int64_t seconds, int32_t nanos = 0) {
+    return After([=](Topology& t) {
+      t.mutable_namespaces(0)->set_item_type(type);
+      t.mutable_namespaces(0)->mutable_ttl()->set_seconds(seconds);
+      t.mutable_namespaces(0)->mutable_ttl()->set_nanos(nanos);
+    });
+  };
+  constexpr int64_t kMost = int64_t{3650} * 24 * 3600;
+  for (auto type : {internal::v1::ITEM_TYPE_UNSPECIFIED, internal::v1::ITEM_TYPE_REGISTER}) {
+    EXPECT_THAT(with(type, 1), IsEmpty());
+    EXPECT_THAT(with(type, kMost), IsEmpty());
+    EXPECT_THAT(with(type, 0, 999'999'999),
+                ElementsAre("namespaces[0].ttl: 999.999999ms, must be 1s to 87600h (3650 days)"));
+    EXPECT_THAT(with(type, kMost + 1),
+                ElementsAre("namespaces[0].ttl: 87600h0m1s, must be 1s to 87600h (3650 days)"));
+  }
+  for (auto type : {internal::v1::ITEM_TYPE_COUNTER, internal::v1::ITEM_TYPE_SET}) {
+    EXPECT_THAT(with(type, 60), ElementsAre("namespaces[0].ttl: only registers expire; the "
+                                            "namespace has another item_type"));
+  }
+  EXPECT_THAT(After([](Topology& t) {
+                t.mutable_namespaces(0)->set_item_type(static_cast<internal::v1::ItemType>(9));
+              }),
+              ElementsAre("namespaces[0].item_type: 9 is not a type of items"));
 }
 
 }  // namespace
