@@ -3,6 +3,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
+#include "homeport/internal/v1/stored.pb.h"
 #include "storage/engine/memory/memory_disk.h"
 #include "storage/engine/memory/memory_engine.h"
 #include "storage/model/entry_codec.h"
@@ -109,6 +110,27 @@ TEST_F(LogReaderTest, MoreOriginsThanItKeepsPlacesForAreReadAllTheSame) {
   for (uint64_t i = 1; i <= 3; ++i) {
     for (uint64_t origin = 1; origin <= origins; ++origin) ExpectEntry(reader, Origin(origin), i);
   }
+}
+
+TEST_F(LogReaderTest, WhatHasLeftTheLogIsToldFromDamage) {
+  internal::v1::StoredPosition position;
+  position.set_log_begin(4);
+  WriteBatch batch;
+  batch.Put(Table::kMeta, PositionKey(Origin(1)), position.SerializeAsString());
+  ASSERT_TRUE(engine_->Write(batch, KvEngine::Durability::kSynced).ok());
+  StoreEntry(Origin(1), 4);
+  StoreEntry(Origin(1), 6);
+  LogReader reader(engine_.get());
+  auto record = reader.Read(Origin(1), Sequence(3));
+  EXPECT_EQ(record.status().code(), absl::StatusCode::kOutOfRange) << record.status();
+  ExpectEntry(reader, Origin(1), 4);
+  ExpectLost(reader, Origin(1), 5, "lacks entry 5");
+  auto begin = StoredLogBegin(engine_.get(), Origin(1));
+  ASSERT_TRUE(begin.ok()) << begin.status();
+  EXPECT_EQ(*begin, Sequence(4));
+  begin = StoredLogBegin(engine_.get(), Origin(2));
+  ASSERT_TRUE(begin.ok()) << begin.status();
+  EXPECT_EQ(*begin, Sequence(1));
 }
 
 }  // namespace
