@@ -5,6 +5,7 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "common/base/mutants.h"
 #include "storage/model/keys.h"
 
 namespace homeport {
@@ -71,7 +72,7 @@ absl::Status OriginTable::Load(KvEngine* engine, HybridClock& clock) {
     if (!stored.replica().empty()) {
       state.replica = std::make_shared<const ReplicaName>(ReplicaName(stored.replica()));
     }
-    clock.Observe(state.applied_time);
+    if (!HP_MUTANT(kClockNotRecovered)) clock.Observe(state.applied_time);
     state.received_time = state.applied_time;
     if (state.applied < state.received) {
       auto last = log.Read(*origin, state.received);
@@ -120,7 +121,9 @@ void OriginTable::StagePositions(HybridTime now, uint64_t segment_bytes, Staging
       known->set_origin(own.value());
       known->set_sequence(sequence.value());
     }
-    staging.Put(Table::kMeta, PositionKey(origin), stored.SerializeAsString());
+    if (!HP_MUTANT(kPositionNeverSaved) || state.StartOf(replica_)) {
+      staging.Put(Table::kMeta, PositionKey(origin), stored.SerializeAsString());
+    }
     state.dirty = false;
   }
 }
@@ -289,7 +292,7 @@ void OriginTable::TakePosition(const SeededOrigin& seeded, Staging& staging) {
 void OriginTable::ObserveWatermark(Origin origin, Sequence sequence, HybridTime time) {
   OriginState* state = Find(origin);
   if (state == nullptr) return;
-  if (state->applied >= sequence) {
+  if (state->applied >= sequence || HP_MUTANT(kWatermarkTooEarly)) {
     state->watermark = std::max(state->watermark, time);
     return;
   }

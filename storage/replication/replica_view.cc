@@ -4,6 +4,10 @@
 
 namespace homeport {
 
+HybridTime ReplicaView::TimeAt(SteadyTime now) const {
+  return FromWallTime(ToWallTime(time) + std::max(now - steady, absl::ZeroDuration()));
+}
+
 const OriginView* ReplicaView::Find(Origin origin) const {
   auto it = std::lower_bound(origins.begin(), origins.end(), origin,
                              [](const OriginView& v, Origin o) { return v.origin < o; });

@@ -5,6 +5,8 @@
 #include <queue>
 #include <tuple>
 
+#include "common/base/mutants.h"
+
 namespace homeport {
 namespace {
 
@@ -42,7 +44,9 @@ std::vector<Truncation> PlanRetention(const std::map<Origin, OriginState>& state
   for (const auto& [origin, state] : states) {
     Cut cut{&state};
     if (cut.Oldest() == nullptr) continue;
-    const Sequence everywhere = std::min(state.applied, applied_by_members(origin));
+    const Sequence everywhere = HP_MUTANT(kRetentionBelowPosition)
+                                    ? state.received
+                                    : std::min(state.applied, applied_by_members(origin));
     bytes += state.log.bytes();
     for (const LogSegment* at = cut.Oldest(); at != nullptr && at->last <= everywhere;
          at = cut.Oldest()) {

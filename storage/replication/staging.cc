@@ -1,5 +1,7 @@
 #include "storage/replication/staging.h"
 
+#include "common/base/mutants.h"
+
 namespace homeport {
 
 absl::StatusOr<std::optional<std::string>> Staging::Get(Table table, absl::string_view key) const {
@@ -40,9 +42,18 @@ void Staging::DeleteRange(Table table, std::string begin, std::string end) {
 }
 
 absl::Status Staging::Write() {
-  if (auto status = engine_->Write(batch_, KvEngine::Durability::kSynced); !status.ok()) {
-    return status;
+  const auto durability = HP_MUTANT(kAcknowledgeBeforeSync) ? KvEngine::Durability::kBuffered
+                                                            : KvEngine::Durability::kSynced;
+  if (HP_MUTANT(kPositionBeforeData)) {
+    WriteBatch positions;
+    for (const WriteBatch::Operation& operation : batch_.operations()) {
+      if (operation.table == Table::kMeta && operation.kind == WriteBatch::Operation::Kind::kPut) {
+        positions.Put(operation.table, operation.key, operation.value);
+      }
+    }
+    if (auto status = engine_->Write(positions, durability); !status.ok()) return status;
   }
+  if (auto status = engine_->Write(batch_, durability); !status.ok()) return status;
   batch_.Clear();
   for (auto& last : last_) last.clear();
   ranges_.clear();
