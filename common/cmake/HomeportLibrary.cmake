@@ -1,9 +1,10 @@
 # One library per folder, and the layers between them.
 #
-# homeport_library(<folder> RANK <rank> [SOURCES ...] [DEPS <folder> ...] [EXTERNAL <name> ...])
+# homeport_library(<folder> RANK <rank> [MUTANTS] [SOURCES ...] [DEPS <folder> ...] [EXTERNAL <name> ...])
 #   Declares the library of a folder, named by its path ("gateway/geo" is target homeport_gateway_geo,
 #   alias homeport::gateway/geo). DEPS are folders of other libraries, EXTERNAL are short names of
-#   HomeportDependencies.cmake. Without SOURCES it is a library of headers.
+#   HomeportDependencies.cmake. Without SOURCES it is a library of headers. MUTANTS: there is a second
+#   build of it, with planted bugs, for programs that are declared with MUTANTS.
 # homeport_test(<name> [CONCURRENT] SOURCES ... DEPS ... [EXTERNAL ...] [LABELS ...] [TIMEOUT s])
 #   Declares a GoogleTest program and registers it with CTest, as `unit` unless LABELS says else.
 #   CONCURRENT: code that threads share runs in it. It has the label `concurrent` and is built by the
@@ -77,9 +78,13 @@ function(homeport_include_tree target folder scope)
   target_include_directories(${target} ${scope} "${tree}")
 endfunction()
 
+# With MUTANTS: of a dependency that has such a library, that one.
 function(homeport_link target scope deps externals)
   foreach(dep IN LISTS deps)
     homeport_target_name("${dep}" dep_target)
+    if("MUTANTS" IN_LIST ARGN AND TARGET ${dep_target}_mutants)
+      set(dep_target ${dep_target}_mutants)
+    endif()
     target_link_libraries(${target} ${scope} ${dep_target})
   endforeach()
   foreach(external IN LISTS externals)
@@ -90,8 +95,18 @@ function(homeport_link target scope deps externals)
   endforeach()
 endfunction()
 
+# The same library once more, with the planted bugs of common/base/mutants.h. Built only for the
+# programs that ask for it; the layers are those of the library itself.
+function(homeport_mutant_library target folder sources deps externals)
+  add_library(${target}_mutants STATIC EXCLUDE_FROM_ALL ${sources})
+  target_compile_options(${target}_mutants PRIVATE ${HOMEPORT_WARNINGS})
+  target_compile_definitions(${target}_mutants PUBLIC HOMEPORT_MUTANTS)
+  homeport_include_tree(${target}_mutants "${folder}" PUBLIC)
+  homeport_link(${target}_mutants PUBLIC "${deps}" "${externals}" MUTANTS)
+endfunction()
+
 function(homeport_library folder)
-  cmake_parse_arguments(ARG "" "RANK" "SOURCES;DEPS;EXTERNAL" ${ARGN})
+  cmake_parse_arguments(ARG "MUTANTS" "RANK" "SOURCES;DEPS;EXTERNAL" ${ARGN})
   list(FIND HOMEPORT_RANKS "${ARG_RANK}" rank)
   if(rank EQUAL -1)
     message(FATAL_ERROR "${folder}: '${ARG_RANK}' is not a rank; the ranks are ${HOMEPORT_RANKS}")
@@ -124,6 +139,9 @@ function(homeport_library folder)
     # Nobody runs or debugs it, and there is one for every library.
     target_link_options(${target}_links PRIVATE -Wl,--strip-debug)
   endif()
+  if(ARG_MUTANTS)
+    homeport_mutant_library(${target} "${folder}" "${ARG_SOURCES}" "${ARG_DEPS}" "${ARG_EXTERNAL}")
+  endif()
   set_property(GLOBAL APPEND PROPERTY HOMEPORT_LIBRARIES "${folder}")
   set_property(GLOBAL PROPERTY "HOMEPORT_RANK_${folder}" "${ARG_RANK}")
   set_property(GLOBAL PROPERTY "HOMEPORT_DEPS_${folder}" "${ARG_DEPS}")
@@ -131,13 +149,17 @@ endfunction()
 
 # An executable that is shipped or that tests run; it is in bin/ of the build folder.
 function(homeport_program name folder)
-  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS;EXTERNAL" ${ARGN})
+  cmake_parse_arguments(ARG "MUTANTS" "" "SOURCES;DEPS;EXTERNAL" ${ARGN})
   list(TRANSFORM ARG_SOURCES PREPEND "${CMAKE_SOURCE_DIR}/${folder}/")
   add_executable(${name} ${ARG_SOURCES})
   target_compile_options(${name} PRIVATE ${HOMEPORT_WARNINGS})
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/bin")
   homeport_include_tree(${name} "${folder}" PRIVATE)
-  homeport_link(${name} PRIVATE "${ARG_DEPS}" "${ARG_EXTERNAL}")
+  if(ARG_MUTANTS)
+    homeport_link(${name} PRIVATE "${ARG_DEPS}" "${ARG_EXTERNAL}" MUTANTS)
+  else()
+    homeport_link(${name} PRIVATE "${ARG_DEPS}" "${ARG_EXTERNAL}")
+  endif()
   homeport_unit(program ${name} "${folder}" main "${ARG_DEPS}" "${ARG_EXTERNAL}" "${ARG_SOURCES}")
 endfunction()
 

@@ -7,6 +7,8 @@
 #include <tuple>
 #include <utility>
 
+#include "common/base/mutants.h"
+
 namespace homeport {
 namespace {
 
@@ -163,6 +165,7 @@ void MergeElement(SetElement theirs, SetElement* mine) {
 bool Wins(const StoredItem& a, const StoredItem& b) {
   const Version va = StampOf(a).version;
   const Version vb = StampOf(b).version;
+  if (HP_MUTANT(kNoTieBreak) && va.time == vb.time) return true;
   if (va != vb) return va > vb;
   // A version names one write, so that what is below tells damaged states only.
   return std::make_tuple(a.sequence(), a.expires(), a.has_value(), absl::string_view(a.value())) >
@@ -177,6 +180,12 @@ bool IsRegister(const StoredItem& item) {
 
 void MergeParts(StoredItem other, StoredItem* item) {
   if (IsRegister(other)) return;
+  if (HP_MUTANT(kCounterDeltaTwice)) {
+    for (CounterShare& share : *item->mutable_shares()) {
+      const CounterShare* theirs = FindOrigin(other.shares(), share.origin());
+      if (theirs != nullptr) share.set_total(share.total() + theirs->total());
+    }
+  }
   MergeByOrigin(std::move(*other.mutable_shares()), item->mutable_shares());
   MergeByOrigin(std::move(*other.mutable_removed_shares()), item->mutable_removed_shares());
   NormalizeShares(item);

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/base/mutants.h"
 #include "common/status/error.h"
 #include "common/store/validate.h"
 #include "storage/model/entry_codec.h"
@@ -47,6 +48,7 @@ absl::Status SetTooLarge(int index, size_t limit, size_t actual, absl::string_vi
 
 // What the item looks like is part of the answer to a write that depends on it.
 void See(const StoredItem& stored, SessionToken& seen) {
+  if (HP_MUTANT(kOverwriteForgetsDependency)) return;
   ForEachPosition(stored,
                   [&seen](Origin origin, Sequence sequence) { seen.Advance(origin, sequence); });
 }

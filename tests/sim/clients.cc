@@ -1,0 +1,282 @@
+#include "tests/sim/clients.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "storage/replication/record_reader.h"
+
+namespace homeport::sim {
+namespace {
+
+// Retries that a client keeps in mind.
+constexpr size_t kRetriableMax = 40;
+
+}  // namespace
+
+Clients::Clients(World* world, Random random)
+    : world_(world), shape_(world->shape()), random_(random), sessions_(shape_.sessions) {
+  for (Session& session : sessions_) {
+    session.region = static_cast<int>(random_.Below(shape_.regions));
+  }
+  // What a session has seen may be what was lost: it begins anew.
+  world_->on_disk_lost = [this] {
+    for (Session& session : sessions_) {
+      const uint64_t generation = session.generation;
+      const int region = session.region;
+      session = Session();
+      session.generation = generation + 1;
+      session.region = region;
+    }
+  };
+}
+
+void Clients::Begin() {
+  for (int i = 0; i < shape_.operations; ++i) {
+    world_->Schedule(random_.Between(0, shape_.operations_end), [this] { Step(); });
+  }
+}
+
+int Clients::PickNode(Session& session) {
+  if (random_.Chance(shape_.roams)) {
+    const int region = static_cast<int>(random_.Below(shape_.regions));
+    if (region != session.region && !session.past.positions().empty()) {
+      world_->coverage().Covered(Path::kSessionRoamed);
+    }
+    session.region = region;
+  }
+  std::vector<int> nodes;
+  for (int at = 0; at < shape_.replicas(); ++at) {
+    if (shape_.region_of[at] == session.region && world_->Serves(at)) nodes.push_back(at);
+  }
+  return nodes.empty() ? -1 : nodes[random_.Below(nodes.size())];
+}
+
+int Clients::PickNamespace(int node) {
+  for (int i = 0; i < 8; ++i) {
+    const int at = static_cast<int>(random_.Below(shape_.namespaces.size()));
+    if (shape_.Holds(node, at)) return at;
+  }
+  return 0;
+}
+
+bool Clients::Served(Session& session, int node) {
+  const ReplicaView& view = *world_->node(node).core->view();
+  if (!view.Covers(session.token)) {
+    world_->coverage().Covered(Path::kTokenWaited);
+    return false;
+  }
+  for (const auto& [origin, sequence] : session.past.positions()) {
+    if (view.AppliedOf(Origin(origin)).value() >= sequence) continue;
+    const EntryRecord* entry = world_->history().Find(origin, sequence);
+    if (entry != nullptr && entry->lost) continue;
+    world_->Fail(absl::StrCat(shape_.ReplicaNameOf(node),
+                              " serves a session that has seen more than is applied there"));
+    return false;
+  }
+  return true;
+}
+
+void Clients::Step() {
+  const int at = static_cast<int>(random_.Below(sessions_.size()));
+  Session& session = sessions_[at];
+  const int node = PickNode(session);
+  if (node == -1 || session.busy) return;
+  if (!Served(session, node)) return;
+  if (random_.Chance(shape_.reads)) return Read(at, node);
+  if (!retriable_.empty() && random_.Chance(60)) return Retry(at, node);
+  Write(at, node);
+}
+
+void Clients::Write(int at, int node) {
+  Session& session = sessions_[at];
+  const int name_space = PickNamespace(node);
+  Operation operation;
+  operation.name_space = name_space;
+  const std::string& name = shape_.namespaces[name_space].name;
+  operation.mutation.set_namespace_(name);
+  operation.mutation.set_id(absl::StrCat("k", random_.Below(shape_.ids)));
+  if (random_.Chance(shape_.with_request_id)) {
+    operation.mutation.mutable_options()->set_request_id(absl::StrCat("id", made_));
+  }
+  ++made_;
+  const uint64_t keys = 1 + random_.Below((uint64_t{1} << shape_.keys) - 1);
+  for (int key = 0; key < shape_.keys; ++key) {
+    if ((keys >> key & 1) == 0) continue;
+    v1::Change* change = operation.mutation.add_changes();
+    change->set_key(absl::StrCat(key));
+    Effect effect;
+    effect.item = world_->history().Item(name_space, name, operation.mutation.id(), change->key());
+    if (random_.Chance(shape_.deletes)) {
+      change->set_delete_(true);
+      effect.kind = Effect::Kind::kDelete;
+    } else {
+      effect.value = absl::StrCat("v", made_, ".", key, ".");
+      size_t size = random_.Below(static_cast<uint64_t>(shape_.value_max) + 1);
+      if (shape_.big_values && random_.Chance(20)) {
+        size = static_cast<size_t>(random_.Between(64 * 1024 + 1, 200 * 1024));
+        world_->coverage().Covered(Path::kBigValue);
+      }
+      if (effect.value.size() < size)
+        effect.value.resize(size, static_cast<char>('a' + made_ % 26));
+      change->set_put(effect.value);
+    }
+    operation.items.push_back(effect.item);
+    operation.effects.push_back(std::move(effect));
+  }
+  operation.token = session.token;
+  operation.past = session.past;
+  operation.seen_time = session.seen_time;
+  session.busy = true;
+  const uint64_t generation = session.generation;
+  int slot = -1;
+  if (!operation.mutation.options().request_id().empty() && retriable_.size() < kRetriableMax) {
+    slot = static_cast<int>(retriable_.size());
+    retriable_.push_back({operation, node, WriteName(), false, world_->now()});
+  }
+  const Operation copy = operation;
+  operation.done = [this, at, generation, slot, copy](const absl::Status& status,
+                                                      const WriteName& written) {
+    sessions_[at].busy = false;
+    if (absl::IsUnknown(status) || absl::IsUnavailable(status)) return;
+    if (!status.ok()) {
+      return world_->Fail(absl::StrCat("a write is refused: ", std::string(status.message())));
+    }
+    if (written.repeated) return world_->Fail("a new write was taken for a retry");
+    if (slot != -1) {
+      retriable_[slot].name = written;
+      retriable_[slot].answered = true;
+    }
+    ++acknowledged_;
+    Acknowledge(at, generation, copy, written);
+  };
+  world_->Submit(node, std::move(operation));
+}
+
+void Clients::Acknowledge(int at, uint64_t generation, const Operation& operation,
+                          const WriteName& name) {
+  Session& session = sessions_[at];
+  if (session.generation != generation) return;
+  session.token.Advance(name.version.origin, name.sequence);
+  session.past.Advance(name.version.origin.value(), name.sequence.value());
+  session.seen_time = std::max(session.seen_time, name.version.time.value());
+  if (name.repeated) return;
+  for (const int item : operation.items) {
+    auto& seen = session.seen[item];
+    seen = std::max(seen, {name.version.time.value(), name.version.origin.value()});
+  }
+}
+
+void Clients::Retry(int at, int node) {
+  const size_t slot = random_.Below(retriable_.size());
+  Retriable& retriable = retriable_[slot];
+  if (!shape_.Holds(node, retriable.operation.name_space)) return;
+  const ReplicaView& view = *world_->node(node).core->view();
+  // Elsewhere only what is known to be there; where it was sent, always.
+  bool known = false;
+  if (retriable.answered) {
+    known = view.AppliedOf(retriable.name.version.origin) >= retriable.name.sequence;
+    if (!known) return;
+  } else if (retriable.node != node) {
+    return;
+  }
+  // Near the end of its window an id may be known or not.
+  const bool in_window = world_->now() - retriable.at < shape_.request_window / 2;
+  if (!in_window) return;
+  Operation operation = retriable.operation;
+  Session& session = sessions_[at];
+  operation.token = session.token;
+  operation.past = session.past;
+  operation.seen_time = session.seen_time;
+  session.busy = true;
+  const uint64_t generation = session.generation;
+  const Operation copy = operation;
+  operation.done = [this, at, generation, slot, copy, known, node](const absl::Status& status,
+                                                                   const WriteName& written) {
+    sessions_[at].busy = false;
+    if (absl::IsUnknown(status) || absl::IsUnavailable(status)) return;
+    if (!status.ok()) {
+      return world_->Fail(absl::StrCat("a retry is refused: ", std::string(status.message())));
+    }
+    Retriable& again = retriable_[slot];
+    if (known && !written.repeated) return world_->Fail("a retry was done twice");
+    if (again.answered && written.repeated && written.version != again.name.version) {
+      return world_->Fail("a retry got another answer");
+    }
+    if (written.repeated) {
+      world_->coverage().Covered(again.node == node ? Path::kRetryRecognized
+                                                    : Path::kRetryElsewhere);
+    }
+    if (!again.answered) {
+      again.answered = true;
+      again.name = written;
+      again.at = world_->now();
+    }
+    if (!written.repeated) ++acknowledged_;
+    Acknowledge(at, generation, copy, written);
+  };
+  world_->Submit(node, std::move(operation));
+}
+
+void Clients::Read(int at, int node) {
+  Session& session = sessions_[at];
+  History& history = world_->history();
+  const int name_space = PickNamespace(node);
+  v1::GetRequest request;
+  request.set_namespace_(shape_.namespaces[name_space].name);
+  request.set_id(absl::StrCat("k", random_.Below(shape_.ids)));
+  request.set_key(absl::StrCat(random_.Below(shape_.keys)));
+  v1::GetResponse response;
+  Node& replica = world_->node(node);
+  if (auto status = ReadItem(replica.engine.get(), request, replica.core->view()->time,
+                             session.token, response);
+      !status.ok()) {
+    if (!absl::IsUnavailable(status)) {
+      return world_->Fail(absl::StrCat("a read fails: ", std::string(status.message())));
+    }
+    world_->coverage().Covered(Path::kReadFailed);
+    return;
+  }
+  ++reads_;
+  const int item = history.Item(name_space, request.namespace_(), request.id(), request.key());
+  const ReplicaView& view = *replica.core->view();
+  const Expected expected = history.ExpectedOf(
+      item, [&view](uint64_t origin) { return view.AppliedOf(Origin(origin)).value(); });
+  const bool present = expected.effect != nullptr && expected.effect->kind == Effect::Kind::kPut;
+  if (response.has_item() != present ||
+      (present && response.item().value() != expected.effect->value)) {
+    return world_->Fail(absl::StrCat("a read of ", request.namespace_(), "/", request.id(), "/",
+                                     request.key(), " at ", shape_.ReplicaNameOf(node),
+                                     " does not show the greatest write applied"));
+  }
+  if (expected.entry != nullptr && !present) world_->coverage().Covered(Path::kDeleteSeen);
+  auto& seen = session.seen[item];
+  const std::pair<uint64_t, uint64_t> shown =
+      expected.entry == nullptr ? std::pair<uint64_t, uint64_t>()
+                                : std::pair(expected.entry->time, expected.entry->origin);
+  if (shown < seen) {
+    return world_->Fail(
+        absl::StrCat("a session went back in time at ", shape_.ReplicaNameOf(node)));
+  }
+  seen = shown;
+  if (expected.entry != nullptr) {
+    session.past.Advance(expected.entry->origin, expected.entry->sequence);
+    session.seen_time = std::max(session.seen_time, expected.entry->time);
+  }
+  if (random_.Chance(500)) view.Normalize(session.token);
+}
+
+void Clients::CheckServedEverywhere() {
+  for (Session& session : sessions_) {
+    for (int node = 0; node < shape_.replicas(); ++node) {
+      if (!world_->failure().empty()) return;
+      SessionToken token = session.token;
+      if (!world_->node(node).core->view()->Covers(token)) {
+        return world_->Fail(absl::StrCat(shape_.ReplicaNameOf(node),
+                                         " refuses a session although it has everything"));
+      }
+    }
+  }
+}
+
+}  // namespace homeport::sim

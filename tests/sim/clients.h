@@ -1,0 +1,64 @@
+// Sessions that write, read and retry, and know what they were promised.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "tests/sim/world.h"
+
+namespace homeport::sim {
+
+class Clients {
+ public:
+  Clients(World* world, Random random);
+  // Asks the world for all operations of the run.
+  void Begin();
+  // After healing: every session is served everywhere.
+  void CheckServedEverywhere();
+
+  int acknowledged() const { return acknowledged_; }
+  int reads() const { return reads_; }
+
+ private:
+  struct Session {
+    SessionToken token;
+    Past past;
+    uint64_t seen_time = 0;
+    // What of each item the session has written or read: time and origin.
+    std::map<int, std::pair<uint64_t, uint64_t>> seen;
+    int region = 0;
+    bool busy = false;
+    uint64_t generation = 0;
+  };
+  // A write with a request id, to be tried again.
+  struct Retriable {
+    Operation operation;
+    int node = 0;  // where it was sent
+    WriteName name;
+    bool answered = false;
+    Micros at = 0;
+  };
+
+  void Step();
+  void Write(int session, int node);
+  void Retry(int session, int node);
+  void Read(int session, int node);
+  // Whether the replica may serve the session; checks that it does so rightly.
+  bool Served(Session& session, int node);
+  void Acknowledge(int session, uint64_t generation, const Operation& operation,
+                   const WriteName& name);
+  int PickNode(Session& session);
+  int PickNamespace(int node);
+
+  World* world_;
+  const Shape& shape_;
+  Random random_;
+  std::vector<Session> sessions_;
+  std::vector<Retriable> retriable_;
+  int made_ = 0;
+  int acknowledged_ = 0;
+  int reads_ = 0;
+};
+
+}  // namespace homeport::sim

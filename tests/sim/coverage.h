@@ -1,0 +1,59 @@
+// Rare paths that a campaign must have taken, or it proves less than it seems to.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+
+namespace homeport::sim {
+
+// Every path that is marked: its name and the seeds of a campaign that have to take it.
+#define HOMEPORT_SIM_PATHS(X)                                                   \
+  X(kWriteOutcomeUnknown, "a write met a failing disk")                         \
+  X(kRetryRecognized, "a retry got the answer of the first attempt")            \
+  X(kRetryElsewhere, "a retry was recognized by another replica")               \
+  X(kTokenWaited, "a session came to a replica that was behind")                \
+  X(kSessionRoamed, "a session was served in a second region")                  \
+  X(kDependencyWaited, "an entry waited for what it depends on")                \
+  X(kClockRefused, "an entry waited for the clock")                             \
+  X(kConflict, "two writes met that did not know of each other")                \
+  X(kDuplicate, "an entry came twice")                                          \
+  X(kSkipTaken, "an entry was left out for a region that may not hold it")      \
+  X(kRelayed, "an entry came through a third replica")                          \
+  X(kSkipRelayed, "a skip came through a third replica")                        \
+  X(kPowerCut, "a power cut")                                                   \
+  X(kTornWrite, "a failed write was found on the disk")                         \
+  X(kCrashInRecovery, "a start failed")                                         \
+  X(kDiskWiped, "a replica came back with an empty disk")                       \
+  X(kDiskRestored, "a replica came back with an old disk")                      \
+  X(kOwnHistoryFetched, "a replica got back from its peers what its disk lost") \
+  X(kWritesLost, "acknowledged writes went with a disk")                        \
+  X(kDiskFull, "a disk was full")                                               \
+  X(kReadFailed, "a disk could not be read")                                    \
+  X(kPauseOutlived, "a replica stood still and came back")                      \
+  X(kBacklog, "a commit met its bound of entries")                              \
+  X(kBigValue, "a value of more than 64 KiB")                                   \
+  X(kCreditSpent, "a sender waited for credit")                                 \
+  X(kLinkLostUnderWay, "a stream ended with messages under way")                \
+  X(kOriginPaused, "an origin was refused and went on later")                   \
+  X(kDeleteSeen, "a read met a deleted item")
+
+enum class Path {
+#define HOMEPORT_SIM_PATH(name, what) name,
+  HOMEPORT_SIM_PATHS(HOMEPORT_SIM_PATH)
+#undef HOMEPORT_SIM_PATH
+      kCount
+};
+inline constexpr int kPathCount = static_cast<int>(Path::kCount);
+
+const char* PathName(int path);
+const char* PathText(int path);
+
+// How often a run took each path.
+struct Coverage {
+  std::array<uint32_t, kPathCount> hits{};
+  void Covered(Path path) { ++hits[static_cast<int>(path)]; }
+  bool Has(Path path) const { return hits[static_cast<int>(path)] > 0; }
+};
+
+}  // namespace homeport::sim

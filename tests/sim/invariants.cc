@@ -1,0 +1,259 @@
+#include "tests/sim/invariants.h"
+
+#include <xxhash.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "homeport/internal/v1/stored.pb.h"
+#include "storage/model/entry_codec.h"
+#include "storage/model/keys.h"
+
+namespace homeport::sim {
+namespace {
+
+std::string Name(uint64_t origin, uint64_t sequence) {
+  return absl::StrCat(absl::Hex(origin, absl::kZeroPad16), "/", sequence);
+}
+
+}  // namespace
+
+void Invariants::RegisterNew(int node, const OriginView& origin) {
+  History& history = world_->history();
+  Node& at = world_->node(node);
+  for (uint64_t s = history.LastOf(origin.origin.value()) + 1; s <= origin.received.value(); ++s) {
+    auto stored = at.raw->Get(Table::kLog, LogKey(origin.origin, Sequence(s)));
+    if (!stored.ok() || !stored->has_value()) {
+      return world_->Fail(absl::StrCat("the log of ", world_->shape().ReplicaNameOf(node),
+                                       " lacks its own entry ", Name(origin.origin.value(), s)));
+    }
+    auto record = ParseLogRecord(**stored);
+    if (!record.ok()) return world_->Fail(std::string(record.status().message()));
+    auto entry = ParseEntry(record->body);
+    if (!entry.ok()) return world_->Fail(std::string(entry.status().message()));
+    std::string wrong = history.Register(*entry, node);
+    if (wrong.empty() && entry->timestamp() <= at.time_floor) {
+      wrong = absl::StrCat("time went back at ", world_->shape().ReplicaNameOf(node), ": entry ",
+                           Name(origin.origin.value(), s));
+    }
+    if (!wrong.empty()) return world_->Fail(std::move(wrong));
+    at.time_floor = entry->timestamp();
+    world_->trace().Mix(entry->timestamp());
+  }
+}
+
+void Invariants::CheckApplied(int node, const OriginView& origin, uint64_t sequence,
+                              std::set<int>& touched) {
+  History& history = world_->history();
+  const ReplicaView& view = *world_->node(node).core->view();
+  const EntryRecord* entry = history.Find(origin.origin.value(), sequence);
+  if (entry == nullptr || !entry->on_disk) {
+    return world_->Fail(absl::StrCat(world_->shape().ReplicaNameOf(node), " has applied ",
+                                     Name(origin.origin.value(), sequence),
+                                     ", which nobody wrote"));
+  }
+  if (entry->lost) {
+    return world_->Fail(absl::StrCat("entry ", Name(entry->origin, entry->sequence),
+                                     " was on no disk and is applied again"));
+  }
+  for (const auto& [dependency, at_least] : entry->past.positions()) {
+    if (view.AppliedOf(Origin(dependency)).value() >= at_least) continue;
+    const EntryRecord* needed = history.Find(dependency, at_least);
+    if (needed != nullptr && needed->lost) continue;
+    return world_->Fail(absl::StrCat(world_->shape().ReplicaNameOf(node), " has applied ",
+                                     Name(entry->origin, entry->sequence), " before ",
+                                     Name(dependency, at_least), ", which its writer had seen"));
+  }
+  for (const Effect& effect : entry->effects) touched.insert(effect.item);
+}
+
+void Invariants::AfterCommit(int node) {
+  Node& at = world_->node(node);
+  const std::shared_ptr<const ReplicaView> view = at.core->view();
+  const ReplicaView* last = at.last_view.get();
+  History& history = world_->history();
+  std::set<int> touched;
+  if (last != nullptr) {
+    for (const OriginView& before : last->origins) {
+      if (view->Find(before.origin) == nullptr) {
+        return world_->Fail(absl::StrCat(world_->shape().ReplicaNameOf(node), " forgot origin ",
+                                         Name(before.origin.value(), 0)));
+      }
+    }
+  }
+  // What a failed write of an earlier start left comes before this start.
+  for (const bool self : {false, true}) {
+    for (const OriginView& origin : view->origins) {
+      if ((origin.origin == view->self) != self) continue;
+      const int replica = history.ReplicaOf(origin.origin.value());
+      if (self || replica == node || replica == -1) RegisterNew(node, origin);
+      if (!world_->failure().empty()) return;
+    }
+  }
+  for (const OriginView& origin : view->origins) {
+    const uint64_t id = origin.origin.value();
+    const OriginView* before = last == nullptr ? nullptr : last->Find(origin.origin);
+    if (origin.applied > origin.received) {
+      return world_->Fail(absl::StrCat(world_->shape().ReplicaNameOf(node),
+                                       " applied more than it received of ", Name(id, 0)));
+    }
+    if (before != nullptr &&
+        (origin.received < before->received || origin.applied < before->applied ||
+         origin.watermark < before->watermark)) {
+      // A start takes the watermark anew from what it has applied.
+      const bool restarted = view->self != last->self && origin.received >= before->received &&
+                             origin.applied >= before->applied;
+      if (!restarted) {
+        return world_->Fail(absl::StrCat("a position of ", world_->shape().ReplicaNameOf(node),
+                                         " went back: ", Name(id, before->received.value()),
+                                         " received is now ", origin.received.value(), ", applied ",
+                                         before->applied.value(), " now ", origin.applied.value()));
+      }
+    }
+    if (origin.received.value() > history.LastOf(id)) {
+      return world_->Fail(absl::StrCat(world_->shape().ReplicaNameOf(node), " has received ",
+                                       Name(id, origin.received.value()), " of which there are ",
+                                       history.LastOf(id)));
+    }
+    // On a disk that was not known before, everything is looked at.
+    const uint64_t from = before == nullptr ? 0 : before->applied.value();
+    for (uint64_t s = from + 1; s <= origin.applied.value(); ++s) {
+      CheckApplied(node, origin, s, touched);
+      if (!world_->failure().empty()) return;
+    }
+    const EntryRecord* next = history.Find(id, origin.applied.value() + 1);
+    if (next != nullptr && next->on_disk && !next->lost && next->time <= origin.watermark.value()) {
+      return world_->Fail(absl::StrCat("the watermark of ", Name(id, 0), " at ",
+                                       world_->shape().ReplicaNameOf(node),
+                                       " has passed an entry that is not applied there"));
+    }
+    world_->trace().Mix(origin.received.value() << 32 ^ origin.applied.value());
+  }
+  at.last_view = view;
+  for (const int item : touched) {
+    CheckItem(node, item);
+    if (!world_->failure().empty()) return;
+  }
+}
+
+void Invariants::OnFrame(int node, const PeerBatch& batch) {
+  History& history = world_->history();
+  for (const std::string& bytes : batch.block.entries()) {
+    const uint64_t key = XXH3_64bits(bytes.data(), bytes.size());
+    const uint64_t bit = uint64_t{1} << world_->shape().region_of[node];
+    uint64_t& seen = frames_[key];
+    if ((seen & bit) != 0) continue;
+    seen |= bit;
+    auto entry = ParseEntry(bytes);
+    if (!entry.ok()) return world_->Fail(std::string(entry.status().message()));
+    const EntryRecord* known = history.Find(entry->origin(), entry->sequence());
+    if (known == nullptr || !known->on_disk || known->hash != History::HashOf(*entry)) {
+      return world_->Fail(absl::StrCat("a link carries ", Name(entry->origin(), entry->sequence()),
+                                       ", which is not the entry of that name"));
+    }
+    if (!known->chain && !world_->shape().Holds(node, known->name_space)) {
+      return world_->Fail(absl::StrCat(
+          "a link carries an entry of ", world_->shape().namespaces[known->name_space].name, " to ",
+          world_->shape().ReplicaNameOf(node), ", which may not hold it"));
+    }
+  }
+}
+
+void Invariants::CheckItem(int node, int item) {
+  Node& at = world_->node(node);
+  const ItemRecord& record = world_->history().item(item);
+  const ReplicaView& view = *at.core->view();
+  const std::string where = absl::StrCat(record.name_space_name, "/", record.id, "/", record.key,
+                                         " at ", world_->shape().ReplicaNameOf(node));
+  auto bytes = at.raw->Get(Table::kItems, record.stored_key);
+  if (!bytes.ok()) return world_->Fail(std::string(bytes.status().message()));
+  if (!world_->shape().Holds(node, record.name_space)) {
+    if (bytes->has_value()) world_->Fail(absl::StrCat(where, ": is where it may not be"));
+    return;
+  }
+  const Expected expected = world_->history().ExpectedOf(
+      item, [&view](uint64_t origin) { return view.AppliedOf(Origin(origin)).value(); });
+  if (expected.entry == nullptr) {
+    if (bytes->has_value()) world_->Fail(absl::StrCat(where, ": nobody wrote it"));
+    return;
+  }
+  internal::v1::StoredItem stored;
+  if (bytes->has_value() && !stored.ParseFromString(**bytes)) {
+    return world_->Fail(absl::StrCat(where, ": does not parse"));
+  }
+  const std::string wanted = absl::StrCat("; the greatest write applied is ",
+                                          Name(expected.entry->origin, expected.entry->sequence));
+  if (expected.effect->kind == Effect::Kind::kDelete) {
+    if (!bytes->has_value()) return;
+    if (stored.has_value()) return world_->Fail(absl::StrCat(where, ": is back", wanted));
+  } else if (!bytes->has_value() || !stored.has_value()) {
+    return world_->Fail(absl::StrCat(where, ": is gone", wanted));
+  }
+  if (stored.timestamp() != expected.entry->time || stored.origin() != expected.entry->origin ||
+      stored.sequence() != expected.entry->sequence) {
+    return world_->Fail(
+        absl::StrCat(where, ": is of ", Name(stored.origin(), stored.sequence()), wanted));
+  }
+  if (stored.value() != expected.effect->value) {
+    return world_->Fail(absl::StrCat(where, ": has another value", wanted));
+  }
+}
+
+void Invariants::CheckStore(int node) {
+  Node& at = world_->node(node);
+  std::unique_ptr<KvIterator> it = at.raw->Iterate(Table::kItems);
+  for (it->Seek({}); it->Valid(); it->Next()) {
+    if (world_->history().FindItem(std::string(it->key())) == -1) {
+      return world_->Fail(
+          absl::StrCat(world_->shape().ReplicaNameOf(node), " stores an item that nobody wrote"));
+    }
+  }
+  it = at.raw->Iterate(Table::kLog);
+  for (it->Seek({}); it->Valid(); it->Next()) {
+    auto record = ParseLogRecord(it->value());
+    if (!record.ok()) return world_->Fail(std::string(record.status().message()));
+    if (record->kind != LogRecord::Kind::kEntry) continue;
+    auto entry = ParseEntry(record->body);
+    if (!entry.ok()) return world_->Fail(std::string(entry.status().message()));
+    const EntryRecord* known = world_->history().Find(entry->origin(), entry->sequence());
+    if (known == nullptr || known->hash != History::HashOf(*entry)) {
+      return world_->Fail(absl::StrCat("the log of ", world_->shape().ReplicaNameOf(node), " has ",
+                                       Name(entry->origin(), entry->sequence()),
+                                       ", which is not the entry of that name"));
+    }
+    if (!known->chain && !world_->shape().Holds(node, known->name_space)) {
+      return world_->Fail(absl::StrCat("the log of ", world_->shape().ReplicaNameOf(node),
+                                       " has an entry that it may not hold"));
+    }
+  }
+}
+
+void Invariants::CheckConverged() {
+  History& history = world_->history();
+  for (const auto& [origin, at] : history.origins()) {
+    for (const EntryRecord& entry : at.entries) {
+      if (entry.acknowledged && !entry.on_disk) {
+        return world_->Fail(absl::StrCat("the acknowledged entry ", Name(origin, entry.sequence),
+                                         " is on no disk"));
+      }
+      if (!entry.on_disk || entry.lost) break;
+      for (int node = 0; node < world_->size(); ++node) {
+        const uint64_t applied = world_->node(node).core->view()->AppliedOf(Origin(origin)).value();
+        if (applied >= entry.sequence) continue;
+        return world_->Fail(absl::StrCat(world_->shape().ReplicaNameOf(node), " never got ",
+                                         Name(origin, entry.sequence),
+                                         entry.acknowledged ? ", which was acknowledged" : ""));
+      }
+    }
+  }
+  for (int node = 0; node < world_->size(); ++node) {
+    CheckStore(node);
+    for (int item = 0; item < history.items() && world_->failure().empty(); ++item) {
+      CheckItem(node, item);
+    }
+    if (!world_->failure().empty()) return;
+  }
+}
+
+}  // namespace homeport::sim

@@ -1,0 +1,67 @@
+#include "tests/sim/run.h"
+
+#include "absl/strings/str_cat.h"
+#include "tests/sim/clients.h"
+#include "tests/sim/trace.h"
+#include "tests/sim/world.h"
+
+namespace homeport::sim {
+namespace {
+
+// Virtual time in which everything has to have converged once nothing goes wrong any more. An
+// origin that was refused is asked for again after up to a minute.
+constexpr Micros kConvergeMax = 180 * kSecond;
+constexpr Micros kConvergeStep = 250 * kMilli;
+
+enum Stream : uint64_t { kShapeStream = 1, kFaultStream, kWorldStream, kClientStream };
+
+}  // namespace
+
+Shape ShapeOf(uint64_t seed) { return DrawShape(Random(seed).Split(kShapeStream)); }
+
+std::vector<Fault> FaultsOf(uint64_t seed, const Shape& shape) {
+  return DrawFaults(Random(seed).Split(kFaultStream), shape);
+}
+
+RunResult RunSeed(const RunOptions& options) {
+  const Shape shape = ShapeOf(options.seed);
+  const std::vector<Fault> faults = FaultsOf(options.seed, shape);
+  RunResult result;
+  result.regions = shape.regions;
+  result.fault_kinds = FaultKinds(faults);
+  Trace trace(options.tell);
+  const Random random(options.seed);
+  World world(shape, random.Split(kWorldStream), &trace, &result.coverage);
+  Clients clients(&world, random.Split(kClientStream));
+  world.Begin();
+  clients.Begin();
+  for (size_t i = 0; i < faults.size(); ++i) {
+    if (i < options.masked.size() && options.masked[i]) continue;
+    const Fault& fault = faults[i];
+    world.Schedule(fault.at, [&world, fault] { world.Begin(fault); });
+    world.Schedule(fault.at + fault.duration, [&world, fault] { world.End(fault); });
+  }
+  Micros until = shape.operations_end;
+  for (const Fault& fault : faults) until = std::max(until, fault.at + fault.duration);
+  world.RunUntil(until + 1);
+  if (world.failure().empty()) world.HealAll();
+  const Micros healed = world.now();
+  while (world.failure().empty() && !world.Converged()) {
+    if (world.now() - healed > kConvergeMax) {
+      world.Fail(absl::StrCat("not converged ", kConvergeMax / kSecond, " s after the last fault"));
+      break;
+    }
+    world.RunUntil(world.now() + kConvergeStep);
+  }
+  if (world.failure().empty()) clients.CheckServedEverywhere();
+  result.converged_after = world.now() - healed;
+  result.failure = world.failure();
+  result.hash = trace.hash();
+  result.events = world.events();
+  result.acknowledged = clients.acknowledged();
+  result.reads = clients.reads();
+  result.writes_lost = world.writes_lost();
+  return result;
+}
+
+}  // namespace homeport::sim

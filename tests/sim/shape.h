@@ -1,0 +1,73 @@
+// What a run is made of, before anything happens.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/topology/topology.h"
+#include "tests/sim/random.h"
+
+namespace homeport::sim {
+
+// Virtual time, in microseconds since the run began.
+using Micros = int64_t;
+inline constexpr Micros kMilli = 1000;
+inline constexpr Micros kSecond = 1000 * kMilli;
+
+struct ShapeNamespace {
+  std::string name;
+  // Regions that hold it.
+  std::vector<bool> held;
+};
+
+struct Shape {
+  int regions = 0;
+  // Region of each replica; replicas of a region stand together.
+  std::vector<int> region_of;
+  std::vector<ShapeNamespace> namespaces;
+  int ids = 0;
+  int keys = 0;
+  int sessions = 0;
+  int operations = 0;
+  Micros operations_end = 0;
+  // Of a thousand operations: reads, deletes among changes, writes with a request id, roaming.
+  int reads = 0;
+  int deletes = 0;
+  int with_request_id = 0;
+  int roams = 0;
+  int value_max = 0;
+  bool big_values = false;
+  // One way, by region pair, and within a region.
+  std::vector<std::vector<Micros>> latency;
+  Micros jitter = 0;
+  Micros sync_delay = 0;
+  Micros pump_delay = 0;
+  Micros heartbeat = 0;
+  Micros down_grace = 0;
+  size_t batch_bytes = 0;
+  uint64_t credit_bytes = 0;
+  int skips_max = 0;
+  int apply_max = 0;
+  int forget_max = 0;
+  Micros request_window = 0;
+  Micros drift_max = 0;
+  // Clocks move by this much at once.
+  Micros clock_grain = 1;
+  // A disk may be lost once.
+  bool lose_disk = false;
+
+  int replicas() const { return static_cast<int>(region_of.size()); }
+  bool Holds(int replica, int name_space) const {
+    return namespaces[name_space].held[region_of[replica]];
+  }
+  std::string ReplicaNameOf(int replica) const;
+  std::shared_ptr<const Topology> MakeTopology() const;
+  // One line, for people.
+  std::string Describe() const;
+};
+
+Shape DrawShape(Random random);
+
+}  // namespace homeport::sim

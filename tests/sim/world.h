@@ -1,0 +1,210 @@
+// Replicas on disks in memory, links between them, and the virtual time in which all of it happens.
+//
+// One thread and one queue of events. The replicas are ReplicaCore, LinkSender, LinkReceiver,
+// PlanRelays and what else production drives with threads, gRPC and RocksDB; here they are driven
+// by the events. Nothing reads a clock or draws a number but from the seed.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <queue>
+#include <string>
+#include <vector>
+
+#include "common/session/session_token.h"
+#include "common/topology/topology.h"
+#include "storage/engine/memory/memory_disk.h"
+#include "storage/engine/memory/memory_engine.h"
+#include "storage/replication/intake.h"
+#include "storage/replication/link_receiver.h"
+#include "storage/replication/link_sender.h"
+#include "storage/replication/relay_planner.h"
+#include "storage/replication/replica_core.h"
+#include "tests/sim/coverage.h"
+#include "tests/sim/fault_engine.h"
+#include "tests/sim/faults.h"
+#include "tests/sim/history.h"
+#include "tests/sim/random.h"
+#include "tests/sim/shape.h"
+#include "tests/sim/trace.h"
+
+namespace homeport::sim {
+
+class Invariants;
+
+// A client's write on its way through a replica.
+struct Operation {
+  v1::MutateRequest mutation;
+  SessionToken token;
+  std::vector<int> items;
+  std::vector<Effect> effects;
+  int name_space = 0;
+  // What its session had seen, and the latest time among it.
+  Past past;
+  uint64_t seen_time = 0;
+  // Told once: OK after the commit; INVALID_ARGUMENT and the like when nothing happened; UNKNOWN
+  // when nobody can say.
+  std::function<void(const absl::Status&, const WriteName&)> done;
+};
+
+struct Node {
+  std::shared_ptr<MemoryDisk> disk = std::make_shared<MemoryDisk>();
+  std::shared_ptr<MemoryDisk> copy;  // an old state of it
+  std::unique_ptr<FaultEngine> engine;
+  KvEngine* raw = nullptr;  // `engine` without its faults
+  FaultPlan plan;
+  std::unique_ptr<ReplicaCore> core;
+  // Counts starts and ends, so that events of before are told.
+  uint64_t life = 0;
+  Micros paused_until = 0;
+  // Clocks: the wall is off by `offset`; both run at 1 + rate / 10^6 since `rate_since`.
+  Micros offset = 0;
+  int64_t rate = 0;
+  Micros rate_since = 0;
+  Micros steady_then = 0;
+  bool commit_pending = false;
+  struct PeerWork {
+    int link = 0;
+    uint64_t generation = 0;
+    PeerBatch batch;
+  };
+  std::deque<PeerWork> peer_work;
+  std::deque<Operation> operations;
+  // What was committed last on this disk; empty for a new disk.
+  std::shared_ptr<const ReplicaView> last_view;
+  // No own entry on this disk may be at or before this.
+  uint64_t time_floor = 0;
+  int failed_starts = 0;
+
+  bool running() const { return core != nullptr; }
+};
+
+struct Link {
+  int from = 0;
+  int to = 0;
+  bool up = false;
+  uint64_t generation = 0;
+  int cuts = 0;  // faults that hold it down
+  int64_t slow = 1;
+  bool pump_pending = false;
+  bool connect_pending = false;
+  Micros down_since = 0;
+  std::unique_ptr<LinkSender> sender;
+  std::unique_ptr<LinkReceiver> receiver;
+  std::deque<internal::v1::PullRequest> requests;
+  std::deque<internal::v1::PullResponse> responses;
+  Micros request_at = 0;  // arrival of the last one
+  Micros response_at = 0;
+  // Bytes of batches that the receiver has granted and not been sent.
+  int64_t granted = 0;
+};
+
+// Runs until told to stop. A failure stops it.
+class World {
+ public:
+  World(const Shape& shape, Random random, Trace* trace, Coverage* coverage);
+  ~World();
+
+  // Starts all replicas.
+  void Begin();
+  // Handles events until `until` or a failure.
+  void RunUntil(Micros until);
+  // Calls `what` at `at`; events of one moment come in the order in which they were asked for.
+  void Schedule(Micros at, std::function<void()> what);
+
+  // Faults. Each is harmless where it does not apply.
+  void Begin(const Fault& fault);
+  void End(const Fault& fault);
+  // All faults stop, and every replica is started.
+  void HealAll();
+  // Every replica runs, has received all that any has, and has applied it.
+  bool Converged();
+
+  // Gives an operation to a replica that runs.
+  void Submit(int node, Operation operation);
+
+  const Shape& shape() const { return shape_; }
+  Micros now() const { return now_; }
+  int size() const { return static_cast<int>(nodes_.size()); }
+  Node& node(int at) { return nodes_[at]; }
+  bool Serves(int at) const { return nodes_[at].running() && nodes_[at].paused_until <= now_; }
+  Moment MomentAt(int at) const;
+  History& history() { return history_; }
+  Trace& trace() { return *trace_; }
+  Coverage& coverage() { return *coverage_; }
+  Random& random() { return random_; }
+
+  // The first thing that was wrong; empty if nothing is.
+  const std::string& failure() const { return failure_; }
+  void Fail(std::string what);
+  uint64_t events() const { return events_; }
+  // Disks that were lost, which sessions may have to be told of.
+  std::function<void()> on_disk_lost;
+  int writes_lost() const { return writes_lost_; }
+
+ private:
+  enum class Kind { kCall, kCommit, kPump, kRequest, kResponse, kConnect, kTick, kStart };
+  struct Event {
+    Micros at;
+    uint64_t order;
+    Kind kind;
+    int subject;          // a node, a link, or a call
+    uint64_t generation;  // of the subject when it was asked for
+    bool operator<(const Event& other) const {
+      return at != other.at ? at > other.at : order > other.order;
+    }
+  };
+
+  Link& LinkOf(int from, int to) { return links_[from * size() + to]; }
+  int IndexOf(const Link& link) const { return link.from * size() + link.to; }
+  void Push(Micros at, Kind kind, int subject, uint64_t generation);
+  void Handle(const Event& event);
+  Micros Delay(const Link& link);
+
+  void Start(int at);
+  void Crash(int at, bool power, size_t keep);
+  void RestartLater(int at, Micros delay);
+  void LoseDisk(int at, std::shared_ptr<MemoryDisk> disk);
+  void WantCommit(int at);
+  void Commit(int at);
+  void Tick(int at);
+
+  void WantConnect(Link& link, Micros delay);
+  void Connect(Link& link);
+  void EndStream(Link& link, const absl::Status& why);
+  void Cut(Link& link);
+  void Uncut(Link& link);
+  void SendRequest(Link& link, internal::v1::PullRequest request);
+  void SendResponse(Link& link, internal::v1::PullResponse response);
+  void TakeRequest(Link& link);
+  void TakeResponse(Link& link);
+  void WantPump(Link& link);
+  void Pump(Link& link);
+  void PlanAllRelays(int at);
+
+  const Shape& shape_;
+  Random random_;
+  Trace* trace_;
+  Coverage* coverage_;
+  std::shared_ptr<const Topology> topology_;
+  History history_;
+  std::vector<Node> nodes_;
+  std::vector<Link> links_;
+  std::unique_ptr<Invariants> invariants_;
+  std::priority_queue<Event> queue_;
+  std::map<uint64_t, std::function<void()>> calls_;
+  uint64_t order_ = 0;
+  uint64_t events_ = 0;
+  uint64_t origins_ = 0;
+  uint64_t copies_ = 0;
+  Micros now_ = 0;
+  bool healing_ = false;
+  std::string failure_;
+  int writes_lost_ = 0;
+};
+
+}  // namespace homeport::sim
