@@ -19,11 +19,16 @@ struct Command {
 
 int RunGet(const Arguments& arguments);
 int RunPut(const Arguments& arguments);
+int RunAdd(const Arguments& arguments);
+int RunSet(const Arguments& arguments);
 int RunDelete(const Arguments& arguments);
 int RunList(const Arguments& arguments);
 int RunLocate(const Arguments& arguments);
 int RunExplain(const Arguments& arguments);
 int RunStatus(const Arguments& arguments);
+int RunConflictsList(const Arguments& arguments);
+int RunConflictsShow(const Arguments& arguments);
+int RunConflictsRestore(const Arguments& arguments);
 int RunConfigCheck(const Arguments& arguments);
 int RunDemoCommand(const Arguments& arguments);
 

@@ -1,16 +1,34 @@
 #include <stdio.h>
 
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
 #include "client/command/client_flags.h"
 #include "client/command/commands.h"
 #include "client/text/describe.h"
 
 namespace homeport {
+namespace {
+
+// A value as it is; a counter's number; a set's elements, escaped, one a line.
+std::string ValueText(const v1::Item& item) {
+  if (item.has_counter()) return absl::StrCat(item.counter(), "\n");
+  if (item.elements().empty()) return absl::StrCat(item.value(), "\n");
+  std::string text;
+  for (const std::string& element : item.elements()) {
+    absl::StrAppend(&text, absl::Utf8SafeCEscape(element), "\n");
+  }
+  return text;
+}
+
+}  // namespace
 
 int RunGet(const Arguments& arguments) {
-  Flags flags("get", "Reads one item: its value to stdout, where it came from to stderr.",
-              {"homeport get user/7", "homeport get user/7 --key name --from 200.160.2.3",
-               "homeport get user/7 --level eventual --local-only --json",
-               "homeport get user/7 --session /tmp/me   # reads what `put --session` wrote"});
+  Flags flags(
+      "get",
+      "Reads one item: its value, number or elements to stdout, where it came from to stderr.",
+      {"homeport get user/7", "homeport get user/7 --key name --from 200.160.2.3",
+       "homeport get user/7 --level eventual --local-only --json",
+       "homeport get user/7 --session /tmp/me   # reads what `put --session` wrote"});
   RecordFlags options;
   std::string id;
   std::string key;
@@ -38,11 +56,12 @@ int RunGet(const Arguments& arguments) {
   } else {
     const std::string from = Describe(response->provenance());
     if (response->has_item()) {
-      const std::string& value = response->item().value();
+      const v1::Item& item = response->item();
+      const std::string value = ValueText(item);
       fwrite(value.data(), 1, value.size(), stdout);
-      fputc('\n', stdout);
       fflush(stdout);
       fprintf(stderr, "version %s, from %s\n", Describe(response->version()).c_str(), from.c_str());
+      if (item.has_expires()) fprintf(stderr, "expires %s\n", Describe(item.expires()).c_str());
     } else {
       fprintf(stderr, "no such item%s, says %s\n",
               response->version().hybrid_time() != 0

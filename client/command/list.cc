@@ -4,6 +4,8 @@
 #include <optional>
 
 #include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "client/command/client_flags.h"
 #include "client/command/commands.h"
 #include "client/text/describe.h"
@@ -62,6 +64,26 @@ int ListRecords(const ListFlags& flags, GatewayClient& client, v1::ReadOptions o
       });
 }
 
+// On one line.
+std::string ValueText(const v1::Item& item) {
+  std::string text;
+  if (item.has_counter()) {
+    text = absl::StrCat(item.counter());
+  } else if (!item.elements().empty()) {
+    text = absl::StrCat("{",
+                        absl::StrJoin(item.elements(), ", ",
+                                      [](std::string* out, const std::string& element) {
+                                        absl::StrAppend(out, "\"", absl::Utf8SafeCEscape(element),
+                                                        "\"");
+                                      }),
+                        "}");
+  } else {
+    text = absl::Utf8SafeCEscape(item.value());
+  }
+  if (item.has_expires()) absl::StrAppend(&text, "\texpires ", Describe(item.expires()));
+  return text;
+}
+
 int ListItems(const ListFlags& flags, GatewayClient& client, v1::ReadOptions options) {
   v1::ListItemsRequest request;
   request.set_namespace_(flags.name_space);
@@ -76,7 +98,7 @@ int ListItems(const ListFlags& flags, GatewayClient& client, v1::ReadOptions opt
         for (const v1::Item& item : page.items()) {
           if (flags.json) continue;
           printf("\"%s\"\t%s\n", absl::Utf8SafeCEscape(item.key()).c_str(),
-                 absl::Utf8SafeCEscape(item.value()).c_str());
+                 ValueText(item).c_str());
         }
         return page.items_size();
       });

@@ -84,6 +84,11 @@ std::string Describe(const v1::Version& version) {
                          version.hybrid_time() & 0xFFF, version.origin());
 }
 
+std::string Describe(const google::protobuf::Timestamp& time) {
+  const absl::Time at = absl::FromUnixSeconds(time.seconds()) + absl::Nanoseconds(time.nanos());
+  return absl::FormatTime("%Y-%m-%d %H:%M:%E6S", at, absl::UTCTimeZone());
+}
+
 std::string Describe(const v1::Provenance& provenance) {
   std::string text = absl::StrCat(provenance.replica(), " (", Describe(provenance.reason()));
   if (provenance.level_met() != v1::CONSISTENCY_LEVEL_UNSPECIFIED) {

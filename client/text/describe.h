@@ -8,6 +8,7 @@
 #include "absl/time/time.h"
 #include "google/protobuf/duration.pb.h"
 #include "google/protobuf/message.h"
+#include "google/protobuf/timestamp.pb.h"
 #include "homeport/v1/admin.pb.h"
 #include "homeport/v1/consistency.pb.h"
 #include "homeport/v1/locator.pb.h"
@@ -27,6 +28,8 @@ std::string Describe(v1::PlaceSource source);
 std::string Describe(v1::LinkState state);
 // "2026-11-22 18:03:07.123456 +0 by 00000000deadbeef"; "none" for no write.
 std::string Describe(const v1::Version& version);
+// "2026-11-22 18:03:07.123456", in UTC.
+std::string Describe(const google::protobuf::Timestamp& time);
 // One line: replica, reason, level, age, and a nearer gateway if there is one.
 std::string Describe(const v1::Provenance& provenance);
 // "Frankfurt, HE, DE (50.11, 8.68)", as far as it is known; "unknown".

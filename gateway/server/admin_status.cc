@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "common/status/error.h"
 #include "common/store/validate.h"
@@ -39,7 +40,8 @@ void FillNamespace(const Topology& topology, const NamespaceInfo& info, v1::Name
   for (int region : info.regions) out->add_regions(topology.regions()[region].name.value());
   out->set_region_choice(info.region_choice);
   out->set_default_consistency(info.default_consistency);
-  out->set_item_type("REGISTER");
+  out->set_item_type(absl::AsciiStrToUpper(ItemTypeName(info.item_type)));
+  if (info.ttl > absl::ZeroDuration()) SetDuration(info.ttl, out->mutable_ttl());
 }
 
 }  // namespace

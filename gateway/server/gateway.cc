@@ -140,6 +140,14 @@ void Gateway::Execute(const Caller& caller, GatewayCall* call) {
                                                "\" is not in the topology"),
                                   {{"namespace", std::string(outline.name_space)}}));
   }
+  if (call->request->has_mutate()) {
+    // Here and not only where it is stored: the caller's name of the field is known here.
+    if (absl::Status status =
+            ValidateItemTypes(call->request->mutate(), name_space->item_type, call->form);
+        !status.ok()) {
+      return Finish(call, std::move(status));
+    }
+  }
   ApplyDefaultLevel(*name_space, call->request);
 
   call->client = ClientAddress(state, caller);

@@ -6,6 +6,7 @@
 #include "absl/strings/match.h"
 #include "homeport/internal/v1/stored.pb.h"
 #include "storage/model/hybrid_time.h"
+#include "storage/model/item_merge.h"
 #include "storage/model/keys.h"
 #include "storage/replication/page_token.h"
 
@@ -34,13 +35,28 @@ void RaiseVersion(const StoredItem& item, v1::Version* version) {
 }
 
 void See(const StoredItem& item, SessionToken& seen) {
-  seen.Advance(Origin(item.origin()), Sequence(item.sequence()));
+  ForEachPosition(item,
+                  [&seen](Origin origin, Sequence sequence) { seen.Advance(origin, sequence); });
 }
 
 void SetItem(absl::string_view key, StoredItem& stored, v1::Item* item) {
   item->set_key(std::string(key));
-  item->set_value(std::move(*stored.mutable_value()));
   SetVersion(stored, item->mutable_version());
+  if (!stored.shares().empty()) {
+    item->set_counter(CounterValue(stored));
+  } else if (!stored.elements().empty()) {
+    for (absl::string_view element : SetElements(stored)) {
+      item->add_elements(element.data(), element.size());
+    }
+  } else {
+    item->set_value(std::move(*stored.mutable_value()));
+  }
+  if (stored.expires() == 0) return;
+  const absl::Time expires = ToWallTime(HybridTime(stored.expires()));
+  const absl::Time second = absl::FromUnixSeconds(absl::ToUnixSeconds(expires));
+  item->mutable_expires()->set_seconds(absl::ToUnixSeconds(expires));
+  item->mutable_expires()->set_nanos(
+      static_cast<int32_t>(absl::ToInt64Nanoseconds(expires - second)));
 }
 
 int PageSize(int asked, const ReadLimits& limits) {
@@ -49,8 +65,8 @@ int PageSize(int asked, const ReadLimits& limits) {
 
 }  // namespace
 
-absl::Status ReadItem(KvEngine* engine, const v1::GetRequest& request, SessionToken& seen,
-                      v1::GetResponse& response) {
+absl::Status ReadItem(KvEngine* engine, const v1::GetRequest& request, HybridTime now,
+                      SessionToken& seen, v1::GetResponse& response) {
   auto bytes =
       engine->Get(Table::kItems, ItemKey(request.namespace_(), request.id(), request.key()));
   if (!bytes.ok()) return bytes.status();
@@ -60,11 +76,11 @@ absl::Status ReadItem(KvEngine* engine, const v1::GetRequest& request, SessionTo
   if (!stored.ok()) return stored.status();
   See(*stored, seen);
   SetVersion(*stored, response.mutable_version());
-  if (stored->has_value()) SetItem(request.key(), *stored, response.mutable_item());
+  if (IsPresent(*stored, now)) SetItem(request.key(), *stored, response.mutable_item());
   return absl::OkStatus();
 }
 
-absl::Status ReadItems(KvEngine* engine, const v1::BatchGetRequest& request,
+absl::Status ReadItems(KvEngine* engine, const v1::BatchGetRequest& request, HybridTime now,
                        const ReadLimits& limits, SessionToken& seen,
                        v1::BatchGetResponse& response) {
   // In pieces, so that the values of a long request are never all in memory at once.
@@ -90,7 +106,7 @@ absl::Status ReadItems(KvEngine* engine, const v1::BatchGetRequest& request,
       See(*stored, seen);
       SetVersion(*stored, result->mutable_version());
       RaiseVersion(*stored, response.mutable_version());
-      if (stored->has_value()) {
+      if (IsPresent(*stored, now)) {
         SetItem(request.names(begin + static_cast<int>(i)).key(), *stored, result->mutable_item());
       }
     }
@@ -98,7 +114,7 @@ absl::Status ReadItems(KvEngine* engine, const v1::BatchGetRequest& request,
   return absl::OkStatus();
 }
 
-absl::Status ListItems(KvEngine* engine, const v1::ListItemsRequest& request,
+absl::Status ListItems(KvEngine* engine, const v1::ListItemsRequest& request, HybridTime now,
                        const ReadLimits& limits, SessionToken& seen,
                        v1::ListItemsResponse& response) {
   const uint64_t hash = PageRequestHash({"items", request.namespace_(), request.id(),
@@ -130,7 +146,7 @@ absl::Status ListItems(KvEngine* engine, const v1::ListItemsRequest& request,
     if (!stored.ok()) return stored.status();
     See(*stored, seen);
     RaiseVersion(*stored, response.mutable_version());
-    if (!stored->has_value()) continue;
+    if (!IsPresent(*stored, now)) continue;
     bytes += it->value().size();
     SetItem(key, *stored, response.add_items());
     --room;
@@ -138,7 +154,7 @@ absl::Status ListItems(KvEngine* engine, const v1::ListItemsRequest& request,
   return it->status();
 }
 
-absl::Status ListRecords(KvEngine* engine, const v1::ListRecordsRequest& request,
+absl::Status ListRecords(KvEngine* engine, const v1::ListRecordsRequest& request, HybridTime now,
                          const ReadLimits& limits, SessionToken& seen,
                          v1::ListRecordsResponse& response) {
   const uint64_t hash = PageRequestHash({"records", request.namespace_(), request.prefix()});
@@ -176,7 +192,7 @@ absl::Status ListRecords(KvEngine* engine, const v1::ListRecordsRequest& request
     if (!stored.ok()) return stored.status();
     See(*stored, seen);
     RaiseVersion(*stored, response.mutable_version());
-    if (!stored->has_value()) {
+    if (!IsPresent(*stored, now)) {
       it->Next();
       continue;
     }

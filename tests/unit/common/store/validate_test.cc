@@ -1,7 +1,11 @@
 #include "common/store/validate.h"
 
+#include <algorithm>
 #include <functional>
+#include <limits>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "common/status/error.h"
@@ -232,6 +236,121 @@ TEST(ValidateTest, ErrorsOfAPutNameThePutsFields) {
   request.mutable_mutate()->mutable_changes(0)->set_key(Bytes(1025));
   ExpectLimit(ValidateRequest(request, MutationForm::kPut), "key", 1024, 1025);
   ExpectLimit(ValidateRequest(request, MutationForm::kDelete), "key", 1024, 1025);
+}
+
+v1::SetChange* SetOf(StoreRequest& request) {
+  return request.mutable_mutate()->mutable_changes(0)->mutable_set();
+}
+
+TEST(ValidateTest, ASetsElementHasOneKibibyte) {
+  StoreRequest request = Mutate(1);
+  SetOf(request)->add_add(Bytes(1024));
+  SetOf(request)->add_remove(Bytes(1023));
+  EXPECT_TRUE(ValidateRequest(request).ok());
+  SetOf(request)->add_add(Bytes(1025));
+  ExpectLimit(ValidateRequest(request), "changes[0].set.add[1]", 1024, 1025);
+  SetOf(request)->mutable_add()->RemoveLast();
+  SetOf(request)->add_remove(Bytes(1025));
+  ExpectLimit(ValidateRequest(request), "changes[0].set.remove[1]", 1024, 1025);
+}
+
+TEST(ValidateTest, AChangeOfASetHas1000ElementsAndNoneTwice) {
+  StoreRequest request = Mutate(1);
+  ExpectError(
+      [&] {
+        SetOf(request);
+        return ValidateRequest(request);
+      }(),
+      reason::kFieldInvalid, "changes[0].set");
+  for (int i = 0; i < 600; ++i) SetOf(request)->add_add(absl::StrCat("a", i));
+  for (int i = 0; i < 400; ++i) SetOf(request)->add_remove(absl::StrCat("r", i));
+  EXPECT_TRUE(ValidateRequest(request).ok());
+  SetOf(request)->add_remove("one more");
+  ExpectLimit(ValidateRequest(request), "changes[0].set", 1000, 1001);
+  SetOf(request)->mutable_remove()->RemoveLast();
+  SetOf(request)->set_remove(399, "a7");
+  ExpectError(ValidateRequest(request), reason::kFieldInvalid, "changes[0].set.remove[399]");
+}
+
+TEST(ValidateTest, ElementsCountAsBytesOfTheMutation) {
+  StoreRequest request = Mutate(5);
+  v1::MutateRequest* mutate = request.mutable_mutate();
+  // Five keys of two bytes, and elements for the rest of 4 MiB.
+  size_t left = (4 << 20) - 10;
+  for (int i = 0; i < 5; ++i) {
+    v1::SetChange* set = mutate->mutable_changes(i)->mutable_set();
+    for (int j = 0; j < 1000 && left > 0; ++j) {
+      std::string element = Bytes(std::min<size_t>(1024, left));
+      const std::string number = absl::StrCat(j);
+      element.replace(0, std::min(number.size(), element.size()), number);
+      left -= element.size();
+      set->add_add(element);
+    }
+  }
+  ASSERT_EQ(left, 0u);
+  EXPECT_TRUE(ValidateRequest(request).ok());
+  mutate->mutable_changes(0)->set_key("k00");
+  ExpectLimit(ValidateRequest(request), "changes", 4 << 20, (4 << 20) + 1);
+}
+
+TEST(ValidateTest, ATimeToLiveIsInItsRangeAndGoesWithAPut) {
+  StoreRequest request = Mutate(1);
+  v1::Change* change = request.mutable_mutate()->mutable_changes(0);
+  const auto with = [&](int64_t seconds, int32_t nanos) {
+    change->mutable_ttl()->set_seconds(seconds);
+    change->mutable_ttl()->set_nanos(nanos);
+    return ValidateRequest(request);
+  };
+  constexpr int64_t kMost = int64_t{3650} * 24 * 3600;
+  EXPECT_TRUE(with(0, 1'000'000).ok());
+  EXPECT_TRUE(with(kMost, 0).ok());
+  for (const auto& [seconds, nanos] :
+       std::vector<std::pair<int64_t, int32_t>>{{0, 999'999},
+                                                {0, 0},
+                                                {-1, 0},
+                                                {1, -1},
+                                                {1, 1'000'000'000},
+                                                {kMost, 1},
+                                                {kMost + 1, 0},
+                                                {std::numeric_limits<int64_t>::max(), 0}}) {
+    ExpectError(with(seconds, nanos), reason::kFieldInvalid, "changes[0].ttl");
+  }
+  EXPECT_EQ(ErrorMetadataOf(ValidateRequest(request, MutationForm::kPut), "field").value_or(""),
+            "ttl");
+  EXPECT_TRUE(with(1, 0).ok());
+  change->set_delete_(true);
+  ExpectError(ValidateRequest(request), reason::kFieldInvalid, "changes[0].ttl");
+}
+
+TEST(ValidateItemTypesTest, EachTypeHasItsChangesAndEachADelete) {
+  v1::MutateRequest put, add, set, erase;
+  put.add_changes()->set_put("v");
+  add.add_changes()->set_add(1);
+  set.add_changes()->mutable_set()->add_add("e");
+  erase.add_changes()->set_delete_(true);
+  using internal::v1::ItemType;
+  const std::vector<std::pair<ItemType, const v1::MutateRequest*>> fits = {
+      {internal::v1::ITEM_TYPE_UNSPECIFIED, &put},
+      {internal::v1::ITEM_TYPE_REGISTER, &put},
+      {internal::v1::ITEM_TYPE_COUNTER, &add},
+      {internal::v1::ITEM_TYPE_SET, &set}};
+  for (const auto& [type, fitting] : fits) {
+    EXPECT_TRUE(ValidateItemTypes(erase, type).ok());
+    for (const v1::MutateRequest* mutation : {&put, &add, &set}) {
+      const absl::Status status = ValidateItemTypes(*mutation, type);
+      if (mutation == fitting) {
+        EXPECT_TRUE(status.ok()) << status;
+        continue;
+      }
+      ExpectError(status, reason::kItemTypeWrong,
+                  mutation == &put   ? "changes[0].put"
+                  : mutation == &add ? "changes[0].add"
+                                     : "changes[0].set");
+      EXPECT_EQ(ErrorMetadataOf(status, "type").value_or(""), ItemTypeName(type));
+    }
+  }
+  ExpectError(ValidateItemTypes(put, internal::v1::ITEM_TYPE_SET, MutationForm::kPut),
+              reason::kItemTypeWrong, "value");
 }
 
 TEST(ValidateTest, ABatchHas1000Names) {

@@ -370,7 +370,7 @@ TEST(ValidateTopologyTest, OnlyRegistersHaveATimeToLiveAndItIsInItsRange) {
     EXPECT_THAT(with(type, 0, 999'999'999),
                 ElementsAre("namespaces[0].ttl: 999.999999ms, must be 1s to 87600h (3650 days)"));
     EXPECT_THAT(with(type, kMost + 1),
-                ElementsAre("namespaces[0].ttl: 87600h0m1s, must be 1s to 87600h (3650 days)"));
+                ElementsAre("namespaces[0].ttl: 87600h1s, must be 1s to 87600h (3650 days)"));
   }
   for (auto type : {internal::v1::ITEM_TYPE_COUNTER, internal::v1::ITEM_TYPE_SET}) {
     EXPECT_THAT(with(type, 60), ElementsAre("namespaces[0].ttl: only registers expire; the "

@@ -75,6 +75,8 @@ TEST_F(AdminStatusTest, NamespacesArePagedInNameOrder) {
   ASSERT_EQ(second->namespaces_size(), 1);
   EXPECT_EQ(second->namespaces(0).name(), "orders");
   EXPECT_EQ(second->namespaces(0).write_mode(), "ANY_REGION");
+  EXPECT_EQ(second->namespaces(0).item_type(), "REGISTER");
+  EXPECT_FALSE(second->namespaces(0).has_ttl());
   EXPECT_EQ(second->next_page_token(), "");
 }
 

@@ -136,6 +136,25 @@ TEST_F(GatewayTest, AnUnknownNamespaceIsNotFound) {
   EXPECT_EQ(ErrorMetadataOf(*r->status, "namespace"), "oders");
 }
 
+TEST_F(GatewayTest, AChangeOfAnotherTypeReachesNoStoreAndItsFieldHasTheCallersName) {
+  internal::v1::Topology changed = WorldTopology();
+  changed.mutable_namespaces(0)->set_item_type(internal::v1::ITEM_TYPE_COUNTER);
+  world_.gateway().SetState(world_.MakeState(changed));
+  StoreRequest request;
+  request.mutable_mutate()->set_namespace_(changed.namespaces(0).name());
+  request.mutable_mutate()->set_id("o-1");
+  request.mutable_mutate()->add_changes()->set_put("v");
+  const std::unique_ptr<Running> r = Start(request, kUsPeer);
+  EXPECT_EQ(r->status->code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(ReasonOf(*r->status), reason::kItemTypeWrong);
+  EXPECT_EQ(ErrorMetadataOf(*r->status, "field"), "changes[0].put");
+  EXPECT_EQ(ErrorMetadataOf(*r->status, "type"), "counter");
+  EXPECT_TRUE(world_.store(kUs).requests().empty());
+
+  request.mutable_mutate()->mutable_changes(0)->set_add(1);
+  EXPECT_EQ(Start(request, kUsPeer)->status, absl::OkStatus());
+}
+
 TEST_F(GatewayTest, AnInvalidRequestReachesNoStore) {
   StoreRequest request = Get();
   request.mutable_get()->clear_id();

@@ -16,6 +16,7 @@ TEST(RequestsTest, APutBecomesAMutationOfOneChangeWithoutCopyingItsValue) {
   put->set_key("total");
   put->set_value(std::string(1000, 'v'));
   put->mutable_options()->set_request_id("r-1");
+  put->mutable_ttl()->set_seconds(9);
   const char* const value = put->value().data();
   auto* request = Arena::CreateMessage<internal::v1::StoreRequest>(&arena);
   MoveToStoreRequest(put, request);
@@ -27,6 +28,7 @@ TEST(RequestsTest, APutBecomesAMutationOfOneChangeWithoutCopyingItsValue) {
   ASSERT_EQ(mutate.changes_size(), 1);
   EXPECT_EQ(mutate.changes(0).key(), "total");
   EXPECT_EQ(mutate.changes(0).put().data(), value);
+  EXPECT_EQ(mutate.changes(0).ttl().seconds(), 9);
 }
 
 TEST(RequestsTest, AnEmptyPutIsStillAPut) {
@@ -35,6 +37,7 @@ TEST(RequestsTest, AnEmptyPutIsStillAPut) {
   MoveToStoreRequest(&put, &request);
   EXPECT_TRUE(request.mutate().changes(0).has_put());
   EXPECT_FALSE(request.mutate().has_options());
+  EXPECT_FALSE(request.mutate().changes(0).has_ttl());
 }
 
 TEST(RequestsTest, ADeleteBecomesAMutationOfOneChange) {

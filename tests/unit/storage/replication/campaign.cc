@@ -167,7 +167,7 @@ void Campaign::Read(int at) {
   request.set_id(absl::StrCat("k", Draw(kIds)));
   request.set_key(absl::StrCat(Draw(kKeys)));
   v1::GetResponse response;
-  ASSERT_TRUE(ReadItem(&mesh_.engine(at), request, session.token, response).ok());
+  ASSERT_TRUE(ReadItem(&mesh_.engine(at), request, HybridTime(1), session.token, response).ok());
   const Version version{HybridTime(response.version().hybrid_time()),
                         Origin(response.version().origin())};
   Version& seen = session.seen[{request.namespace_(), {request.id(), request.key()}}];

@@ -16,6 +16,7 @@
 #include "storage/engine/memory/memory_disk.h"
 #include "storage/engine/memory/memory_engine.h"
 #include "storage/model/hybrid_time.h"
+#include "storage/model/item_merge.h"
 #include "storage/model/keys.h"
 
 namespace homeport {
@@ -49,6 +50,13 @@ class RecordReaderTest : public testing::Test {
     return Sequence(sequence_);
   }
 
+  void StoreItem(const std::string& id, const std::string& key,
+                 const internal::v1::StoredItem& item) {
+    WriteBatch batch;
+    batch.Put(Table::kItems, ItemKey("n", id, key), item.SerializeAsString());
+    EXPECT_TRUE(engine_->Write(batch, KvEngine::Durability::kSynced).ok());
+  }
+
   struct Page {
     std::vector<std::string> names;
     std::string token;
@@ -61,7 +69,7 @@ class RecordReaderTest : public testing::Test {
     request.set_page_token(token);
     v1::ListItemsResponse response;
     SessionToken seen;
-    const absl::Status status = ListItems(engine_.get(), request, limits_, seen, response);
+    const absl::Status status = ListItems(engine_.get(), request, now_, limits_, seen, response);
     EXPECT_TRUE(status.ok()) << status;
     Page page{
         {}, response.next_page_token(), response.version().hybrid_time(), seen.SequenceOf(kOrigin)};
@@ -73,7 +81,7 @@ class RecordReaderTest : public testing::Test {
     request.set_page_token(token);
     v1::ListRecordsResponse response;
     SessionToken seen;
-    const absl::Status status = ListRecords(engine_.get(), request, limits_, seen, response);
+    const absl::Status status = ListRecords(engine_.get(), request, now_, limits_, seen, response);
     EXPECT_TRUE(status.ok()) << status;
     return {{response.ids().begin(), response.ids().end()},
             response.next_page_token(),
@@ -117,6 +125,7 @@ class RecordReaderTest : public testing::Test {
 
   std::unique_ptr<KvEngine> engine_;
   ReadLimits limits_;
+  HybridTime now_{5000};
   uint64_t sequence_ = 0;
 };
 
@@ -126,7 +135,7 @@ TEST_F(RecordReaderTest, AnItemThatWasNeverWrittenHasNoValueAndVersionZero) {
   request.set_id("id");
   v1::GetResponse response;
   SessionToken seen;
-  ASSERT_TRUE(ReadItem(engine_.get(), request, seen, response).ok());
+  ASSERT_TRUE(ReadItem(engine_.get(), request, now_, seen, response).ok());
   EXPECT_FALSE(response.has_item());
   EXPECT_TRUE(response.has_version());
   EXPECT_EQ(response.version().hybrid_time(), 0u);
@@ -140,7 +149,7 @@ TEST_F(RecordReaderTest, AReadOfADeletedItemRestsOnTheDelete) {
   request.set_id("id");
   v1::GetResponse response;
   SessionToken seen;
-  ASSERT_TRUE(ReadItem(engine_.get(), request, seen, response).ok());
+  ASSERT_TRUE(ReadItem(engine_.get(), request, now_, seen, response).ok());
   EXPECT_FALSE(response.has_item());
   EXPECT_EQ(response.version().hybrid_time(), 1000 + deleted.value());
   EXPECT_EQ(seen.SequenceOf(kOrigin), deleted);
@@ -156,13 +165,13 @@ TEST_F(RecordReaderTest, ABatchStopsAtItsBytesAndAnswersAPrefixOfTheNames) {
   }
   v1::BatchGetResponse response;
   SessionToken seen;
-  ASSERT_TRUE(ReadItems(engine_.get(), request, limits_, seen, response).ok());
+  ASSERT_TRUE(ReadItems(engine_.get(), request, now_, limits_, seen, response).ok());
   EXPECT_EQ(response.results_size(), 2);
   EXPECT_EQ(seen.SequenceOf(kOrigin), Sequence(2));
   // One result always, or a large value could never be read.
   limits_.page_bytes = 10;
   response.Clear();
-  ASSERT_TRUE(ReadItems(engine_.get(), request, limits_, seen, response).ok());
+  ASSERT_TRUE(ReadItems(engine_.get(), request, now_, limits_, seen, response).ok());
   EXPECT_EQ(response.results_size(), 1);
 }
 
@@ -175,7 +184,7 @@ TEST_F(RecordReaderTest, ABatchLongerThanOnePieceAnswersEveryNameInOrder) {
   }
   v1::BatchGetResponse response;
   SessionToken seen;
-  ASSERT_TRUE(ReadItems(engine_.get(), request, limits_, seen, response).ok());
+  ASSERT_TRUE(ReadItems(engine_.get(), request, now_, limits_, seen, response).ok());
   ASSERT_EQ(response.results_size(), 200);
   for (int i = 0; i < 200; ++i) {
     ASSERT_EQ(response.results(i).has_item(), i % 3 != 0) << i;
@@ -294,9 +303,9 @@ TEST_F(RecordReaderTest, DamagedTokensAreRefused) {
   damaged[damaged.size() / 2] = damaged[damaged.size() / 2] == 'A' ? 'B' : 'A';
   for (const std::string& token : {std::string("x"), damaged}) {
     items.set_page_token(token);
-    ExpectBadToken(ListItems(engine_.get(), items, limits_, seen, items_response));
+    ExpectBadToken(ListItems(engine_.get(), items, now_, limits_, seen, items_response));
     records.set_page_token(token);
-    ExpectBadToken(ListRecords(engine_.get(), records, limits_, seen, records_response));
+    ExpectBadToken(ListRecords(engine_.get(), records, now_, limits_, seen, records_response));
   }
 }
 
@@ -311,9 +320,9 @@ TEST_F(RecordReaderTest, ATokenServesOnlyTheRequestThatItCameFrom) {
   same.set_page_token(Items(SizedItems(1)).token);
   v1::ListItemsResponse response;
   SessionToken seen;
-  ASSERT_TRUE(ListItems(engine_.get(), same, limits_, seen, response).ok());
+  ASSERT_TRUE(ListItems(engine_.get(), same, now_, limits_, seen, response).ok());
   same.set_page_size(2);  // may change between pages
-  ASSERT_TRUE(ListItems(engine_.get(), same, limits_, seen, response).ok());
+  ASSERT_TRUE(ListItems(engine_.get(), same, now_, limits_, seen, response).ok());
   std::vector<v1::ListItemsRequest> others(5, same);
   others[0].set_id("other");
   others[1].set_prefix("a");
@@ -321,17 +330,17 @@ TEST_F(RecordReaderTest, ATokenServesOnlyTheRequestThatItCameFrom) {
   others[3].set_end_key("z");
   others[4].set_namespace_("m");
   for (const v1::ListItemsRequest& other : others) {
-    ExpectBadToken(ListItems(engine_.get(), other, limits_, seen, response));
+    ExpectBadToken(ListItems(engine_.get(), other, now_, limits_, seen, response));
   }
   v1::ListRecordsRequest records;
   records.set_namespace_("n");
   records.set_page_token(same.page_token());
   v1::ListRecordsResponse records_response;
-  ExpectBadToken(ListRecords(engine_.get(), records, limits_, seen, records_response));
+  ExpectBadToken(ListRecords(engine_.get(), records, now_, limits_, seen, records_response));
   records.set_page_token(Records(SizedRecords(1)).token);
-  ASSERT_TRUE(ListRecords(engine_.get(), records, limits_, seen, records_response).ok());
+  ASSERT_TRUE(ListRecords(engine_.get(), records, now_, limits_, seen, records_response).ok());
   records.set_prefix("a");
-  ExpectBadToken(ListRecords(engine_.get(), records, limits_, seen, records_response));
+  ExpectBadToken(ListRecords(engine_.get(), records, now_, limits_, seen, records_response));
 }
 
 // Short strings of few letters, the zero byte among them, so that many are prefixes of others.
@@ -399,6 +408,87 @@ TEST_F(RecordReaderTest, EveryPrefixOfRecordsIsWhatTheModelSays) {
     }
     ASSERT_EQ(AllRecords(request), wanted) << request.ShortDebugString();
   }
+}
+
+TEST_F(RecordReaderTest, AnExpiredItemIsAbsentAndItsVersionIsSeen) {
+  internal::v1::ItemChange change;
+  change.set_value("v");
+  change.set_expires(FromWallTime(absl::FromUnixSeconds(100)).value());
+  StoreItem("id", "a", ItemOf(change, {{HybridTime(10), kOrigin}, Sequence(5)}));
+  v1::GetRequest get;
+  get.set_namespace_("n");
+  get.set_id("id");
+  get.set_key("a");
+  now_ = FromWallTime(absl::FromUnixSeconds(100) - absl::Microseconds(1));
+  for (const bool expired : {false, true}) {
+    v1::GetResponse response;
+    SessionToken seen;
+    ASSERT_TRUE(ReadItem(engine_.get(), get, now_, seen, response).ok());
+    EXPECT_EQ(response.has_item(), !expired);
+    EXPECT_EQ(response.version().hybrid_time(), 10u);
+    EXPECT_EQ(seen.SequenceOf(kOrigin), Sequence(5));
+    EXPECT_EQ(AllItems(SizedItems(0)).size(), expired ? 0u : 1u);
+    EXPECT_EQ(AllRecords(SizedRecords(0)).size(), expired ? 0u : 1u);
+    if (!expired) {
+      EXPECT_EQ(response.item().expires().seconds(), 100);
+      EXPECT_EQ(response.item().expires().nanos(), 0);
+    }
+    now_ = FromWallTime(absl::FromUnixSeconds(100));
+  }
+}
+
+TEST_F(RecordReaderTest, ACounterIsANumberAndRestsOnEveryOriginThatChangedIt) {
+  internal::v1::ItemChange add;
+  add.mutable_share()->set_total(5);
+  internal::v1::StoredItem item = ItemOf(add, {{HybridTime(10), Origin(1)}, Sequence(3)});
+  ApplyChange(&item, add, {{HybridTime(9), Origin(2)}, Sequence(8)});
+  StoreItem("id", "a", item);
+  v1::GetRequest get;
+  get.set_namespace_("n");
+  get.set_id("id");
+  get.set_key("a");
+  v1::GetResponse response;
+  SessionToken seen;
+  ASSERT_TRUE(ReadItem(engine_.get(), get, now_, seen, response).ok());
+  EXPECT_EQ(response.item().counter(), 10);
+  EXPECT_EQ(seen.SequenceOf(Origin(1)), Sequence(3));
+  EXPECT_EQ(seen.SequenceOf(Origin(2)), Sequence(8));
+  // Deleted by a third; nothing is there, and the answer rests on the delete.
+  internal::v1::ItemChange remove;
+  *remove.mutable_removed_shares() = item.shares();
+  ApplyChange(&item, remove, {{HybridTime(8), Origin(3)}, Sequence(2)});
+  StoreItem("id", "a", item);
+  response.Clear();
+  ASSERT_TRUE(ReadItem(engine_.get(), get, now_, seen, response).ok());
+  EXPECT_FALSE(response.has_item());
+  EXPECT_EQ(seen.SequenceOf(Origin(3)), Sequence(2));
+  EXPECT_THAT(AllRecords(SizedRecords(0)), IsEmpty());
+}
+
+TEST_F(RecordReaderTest, ASetHasTheElementsThatAreInIt) {
+  internal::v1::ItemChange add;
+  for (const char* name : {"b", "a", "c"}) {
+    internal::v1::SetElement* element = add.add_elements();
+    element->set_element(name);
+    element->add_added();
+  }
+  internal::v1::StoredItem item = ItemOf(add, {{HybridTime(10), Origin(1)}, Sequence(3)});
+  internal::v1::ItemChange remove;
+  *remove.add_elements() = item.elements(0);
+  remove.mutable_elements(0)->mutable_added()->Swap(remove.mutable_elements(0)->mutable_removed());
+  ApplyChange(&item, remove, {{HybridTime(11), Origin(2)}, Sequence(1)});
+  StoreItem("id", "s", item);
+  v1::ListItemsRequest request;
+  request.set_namespace_("n");
+  request.set_id("id");
+  v1::ListItemsResponse response;
+  SessionToken seen;
+  ASSERT_TRUE(ListItems(engine_.get(), request, now_, limits_, seen, response).ok());
+  ASSERT_EQ(response.items_size(), 1);
+  EXPECT_THAT(response.items(0).elements(), ElementsAre("b", "c"));
+  EXPECT_FALSE(response.items(0).has_counter());
+  EXPECT_EQ(seen.SequenceOf(Origin(1)), Sequence(3));
+  EXPECT_EQ(seen.SequenceOf(Origin(2)), Sequence(1));
 }
 
 }  // namespace
