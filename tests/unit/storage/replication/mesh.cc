@@ -58,6 +58,7 @@ bool Mesh::TryStart(int at) {
   ReplicaCore::Options options;
   options.cluster = "mesh";
   options.replica = NameOf(at);
+  options.seeding = seed_receiver_;
   // Scrambled, so that the order of origins is not the order of starts.
   const Origin origin(++origins_ * 0x9e3779b97f4a7c15ull);
   auto core = ReplicaCore::Open(options, node.engine.get(), origin, Now(at));
@@ -166,11 +167,15 @@ void Mesh::Connect(int from, int to) {
   if (!running(from) || !running(to) || failed(from) || failed(to)) return;
   Cut(from, to);
   link.up = true;
-  link.sender = std::make_unique<LinkSender>(LinkSender::Options{"mesh", NameOf(from), 2000, 10},
+  link.sender = std::make_unique<LinkSender>(LinkSender::Options{"mesh", NameOf(from), 2000, 10, seed_sender_},
                                              nodes_[from].engine.get());
   if (link.receiver == nullptr) {
     link.receiver = std::make_unique<LinkReceiver>(
         LinkReceiver::Options{"mesh", NameOf(to), NameOf(from), 4000});
+  }
+  if (comparisons_) {
+    link.receiver->EnableComparisons(nodes_[to].engine.get(), {});
+    link.receiver->SetShared(SharedNamespaces(*topology_, NameOf(from), NameOf(to)));
   }
   link.requests.push_back(
       link.receiver->OnConnected(topology_->fingerprint(), *core(to).view(), Now(to).wall));
@@ -214,6 +219,10 @@ bool Mesh::Step(int from, int to, bool heartbeat) {
   }
   auto next = link.sender->Next(*core(from).view());
   HP_CHECK(next.ok());
+  if (!next->has_value()) {
+    next = link.sender->NextSeed(*core(from).view(), now_);
+    HP_CHECK(next.ok());
+  }
   if (next->has_value()) link.responses.push_back(std::move(**next));
   if (heartbeat && !core(from).HasStaged()) {
     link.responses.push_back(link.sender->MakeHeartbeat(
@@ -232,6 +241,7 @@ absl::Status Mesh::Take(int to, const internal::v1::PullResponse& response, Link
   if (auto status = link.receiver->OnResponse(response, now_); !status.ok()) return status;
   auto batch = UnpackResponse(link.receiver->peer(), response);
   if (!batch.ok()) return batch.status();
+  batch->repairs = link.receiver->TakeRepairs();
   Taken taken = TakeIn(*batch, *nodes_[to].core, Now(to));
   if (!taken.status.ok()) return taken.status;
   if (auto status = Commit(to); !status.ok()) return status;
@@ -239,6 +249,7 @@ absl::Status Mesh::Take(int to, const internal::v1::PullResponse& response, Link
     auto news = link.receiver->OnRefused(refused.origin, std::move(refused.why));
     if (!news.ok()) return news.status();
   }
+  if (!taken.seed_refused.ok()) link.receiver->seeds().OnRefused(taken.seed_refused, now_);
   link.receiver->OnCommitted(batch->credit_bytes, taken.entries, now_);
   return absl::OkStatus();
 }
@@ -254,6 +265,7 @@ bool Mesh::Settle(bool relays) {
     for (int i = 0; i < size(); ++i) {
       if (!running(i)) continue;
       if (heartbeat && relays) PlanAllRelays(i);
+      if (heartbeat && relays) PlanAllSeeding(i);
       if (core(i).HasStaged()) {
         HP_CHECK(Commit(i).ok());
       }
@@ -281,6 +293,33 @@ void Mesh::PlanAllRelays(int at) {
   }
   auto plan = PlanRelays(*core(at).view(), NameOf(at), candidates);
   for (size_t i = 0; i < receivers.size(); ++i) receivers[i]->WantRelay(std::move(plan[i]));
+}
+
+void Mesh::PlanAllSeeding(int at) {
+  std::vector<RelayCandidate> candidates;
+  std::vector<LinkReceiver*> receivers;
+  for (int from = 0; from < size(); ++from) {
+    if (from == at) continue;
+    Link& link = *links_.at({from, at});
+    if (link.receiver == nullptr) continue;
+    candidates.push_back(
+        {NameOf(from), link.receiver->established(), !link.up, link.receiver.get()});
+    receivers.push_back(link.receiver.get());
+  }
+  SeedPlan plan = PlanSeeding(*core(at).view(), NameOf(at), *topology_, candidates);
+  if (plan.seed_all) core(at).StageSeedAll(*plan.seed_all);
+  for (size_t i = 0; i < receivers.size(); ++i) {
+    const bool asked = plan.ask && plan.ask->candidate == i;
+    receivers[i]->seeds().Want(asked ? std::optional<std::string>(plan.ask->name_space)
+                                     : std::nullopt);
+  }
+}
+
+void Mesh::TruncateLog(int at) {
+  core(at).SetRetention({0, absl::Hours(72)});
+  core(at).PlanTruncation([](Origin) { return Sequence(0); }, Now(at));
+  while (core(at).HasStaged()) HP_CHECK(Commit(at).ok());
+  core(at).SetRetention({});
 }
 
 std::map<std::string, std::string> Mesh::Items(int at) {

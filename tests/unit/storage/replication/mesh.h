@@ -18,6 +18,7 @@
 #include "storage/replication/link_sender.h"
 #include "storage/replication/relay_planner.h"
 #include "storage/replication/replica_core.h"
+#include "storage/replication/seed_planner.h"
 
 namespace homeport {
 
@@ -52,6 +53,8 @@ class Mesh {
   bool running(int at) const { return nodes_[at].core != nullptr; }
   ReplicaCore& core(int at) { return *nodes_[at].core; }
   KvEngine& engine(int at) { return *nodes_[at].engine; }
+  // The replica's disk; to be opened by others only while the replica is down.
+  const std::shared_ptr<MemoryDisk>& disk(int at) { return nodes_[at].disk; }
 
   // Writes and commits. `token` (may be null) is waited for by nobody: it must be applied.
   absl::StatusOr<WriteName> Put(int at, const std::string& name_space, const std::string& id,
@@ -65,6 +68,12 @@ class Mesh {
   std::optional<std::string> Get(int at, const std::string& name_space, const std::string& id,
                                  SessionToken* token = nullptr);
 
+  // Links that are connected from now on compare what both sides hold.
+  void EnableComparisons() { comparisons_ = true; }
+  // The state of `to`'s link from `from`.
+  v1::LinkStatus LinkStatusOf(int from, int to) {
+    return links_.at({from, to})->receiver->Status(*core(to).view(), Now(to).wall);
+  }
   // Connects `to`'s link from `from`, dropping what the last stream had under way.
   void Connect(int from, int to);
   void Cut(int from, int to);
@@ -78,6 +87,19 @@ class Mesh {
   bool Settle(bool relays = true);
   // Asks relays of whoever can send what a down link does not bring.
   void PlanAllRelays(int at);
+  // Begins a seeding that is needed, and asks for the next namespace.
+  void PlanAllSeeding(int at);
+  // The replica's log loses everything that is applied there.
+  void TruncateLog(int at);
+  // How the replicas that start from now on seed.
+  void SetSeeding(const SeedReceiver::Options& receiver, const SeedSender::Options& sender) {
+    seed_receiver_ = receiver;
+    seed_sender_ = sender;
+  }
+  // What `to` says of its link from `from`.
+  v1::LinkStatus Status(int from, int to) {
+    return links_.at({from, to})->receiver->Status(*core(to).view(), Now(to).wall);
+  }
   // Everything stored under items, for comparing replicas.
   std::map<std::string, std::string> Items(int at);
   void Advance(absl::Duration by) { now_ += by; }
@@ -114,6 +136,9 @@ class Mesh {
   uint64_t origins_ = 0;
   uint64_t copies_ = 0;
   int quiet_from_round_ = 0;
+  SeedReceiver::Options seed_receiver_;
+  SeedSender::Options seed_sender_;
+  bool comparisons_ = false;
 };
 
 }  // namespace homeport
