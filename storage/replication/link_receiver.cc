@@ -229,7 +229,10 @@ v1::LinkStatus LinkReceiver::Status(const ReplicaView& view, absl::Time wall) co
     status.set_records_repaired(compared.records_repaired);
     status.set_compare_put_off(compared.put_off);
     if (compared.verified != absl::InfinitePast()) {
-      set_time(compared.verified, status.mutable_verified());
+      const absl::Duration age = std::max(absl::ZeroDuration(), wall - compared.verified);
+      status.mutable_verified_age()->set_seconds(absl::ToInt64Seconds(age));
+      status.mutable_verified_age()->set_nanos(static_cast<int32_t>(
+          absl::ToInt64Nanoseconds(age - absl::Seconds(absl::ToInt64Seconds(age)))));
     }
   }
   status.set_lag_entries(behind);
