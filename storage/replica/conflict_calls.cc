@@ -78,13 +78,14 @@ void ConflictCalls::Restore(const CallContext& context, const v1::RestoreConflic
                                absl::Nanoseconds(conflict->expires().nanos());
     const absl::Duration left = expires - replica_->clock()->WallNow();
     if (left <= absl::ZeroDuration() && !restoring->repeated) {
-      return done(MakeError(absl::StatusCode::kFailedPrecondition, reason::kConflictExpired,
-                            absl::StrCat("the value that lost has expired at ",
-                                         absl::FormatTime(expires, absl::UTCTimeZone()),
-                                         "; nothing was written"),
-                            {{"conflict", request.id()}}));
+      return done(MakeError(
+          absl::StatusCode::kFailedPrecondition, reason::kConflictExpired,
+          absl::StrCat("the value that lost has expired at ",
+                       absl::FormatTime(expires, absl::UTCTimeZone()), "; nothing was written"),
+          {{"conflict", request.id()}}));
     }
-    const absl::Duration ttl = std::max(left, absl::Seconds(1));
+    // Of one that was restored before nothing is written.
+    const absl::Duration ttl = left > absl::ZeroDuration() ? left : absl::Seconds(1);
     change.mutable_ttl()->set_seconds(absl::ToInt64Seconds(ttl));
     change.mutable_ttl()->set_nanos(
         static_cast<int32_t>(absl::ToInt64Nanoseconds(ttl % absl::Seconds(1))));

@@ -127,9 +127,11 @@ absl::Status CheckReplica(absl::string_view replica, const ReplicaName& here) {
 
 absl::StatusOr<ConflictNumber> ParseConflictId(absl::string_view id, const ReplicaName& here) {
   const size_t colon = id.rfind(':');
+  const absl::string_view digits = colon == absl::string_view::npos ? "" : id.substr(colon + 1);
   uint64_t number = 0;
-  if (colon == absl::string_view::npos || colon == 0 || id.size() - colon - 1 != kNumberDigits ||
-      !absl::SimpleHexAtoi(id.substr(colon + 1), &number)) {
+  if (colon == 0 || digits.size() != kNumberDigits ||
+      digits.find_first_not_of("0123456789abcdef") != absl::string_view::npos ||
+      !absl::SimpleHexAtoi(digits, &number)) {
     return FieldError("id", "is no conflict's id, like eu-west/a:0006439b2f1c0d00");
   }
   if (auto status = CheckReplica(id.substr(0, colon), here); !status.ok()) return status;
