@@ -29,6 +29,7 @@ inline constexpr absl::string_view kSetTooLarge = "SET_TOO_LARGE";           // 
 inline constexpr absl::string_view kNamespaceUnknown = "NAMESPACE_UNKNOWN";  // namespace
 inline constexpr absl::string_view kTokenInvalid = "TOKEN_INVALID";          // field
 inline constexpr absl::string_view kTokenForeign = "TOKEN_FOREIGN";          // cluster
+inline constexpr absl::string_view kHistoryLost = "HISTORY_LOST";            // fresh_token, ...
 inline constexpr absl::string_view kTokenAhead = "TOKEN_AHEAD";              // origin, have, want
 inline constexpr absl::string_view kPageTokenInvalid = "PAGE_TOKEN_INVALID";  // field
 inline constexpr absl::string_view kLevelUnavailable = "LEVEL_UNAVAILABLE";   // level

@@ -60,6 +60,8 @@ struct ReplicaView {
 
   // The clock at a later steady time: what tells whether an item has expired.
   HybridTime TimeAt(SteadyTime now) const;
+  // False while the namespace was given to this region and is not whole here yet.
+  bool HoldsWhole(absl::string_view name_space) const;
   // Null if nothing is known of the origin.
   const OriginView* Find(Origin origin) const;
   Sequence ReceivedOf(Origin origin) const;
@@ -67,6 +69,10 @@ struct ReplicaView {
   // True if everything that the token names is applied here. If not, `missing` (may be null) is one
   // position that is not.
   bool Covers(const SessionToken& token, SessionToken::Position* missing = nullptr) const;
+  // A position of the token that was lost with a disk: it is beyond the end at which its origin was
+  // closed. nullopt: none is. And the token without such positions.
+  std::optional<SessionToken::Position> FindLost(const SessionToken& token) const;
+  void DropLost(SessionToken& token) const;
   // Replaces positions in origins that a chain entry applied here covers by that chain entry's, so
   // that a token has one position a replica however often replicas were restarted.
   void Normalize(SessionToken& token) const;

@@ -78,5 +78,18 @@ TEST(ReplicaViewTest, AReplicasWatermarkIsTheLatestOfItsStarts) {
   EXPECT_EQ(view.WatermarkOf(ReplicaName("us-east/a")), HybridTime(0));
 }
 
+TEST(ReplicaViewTest, APositionBeyondAClosedEndIsLostAndCanBeDropped) {
+  ReplicaView view = MakeView();
+  view.origins[0].closed_end = Sequence(5);
+  SessionToken token = TokenOf({{Origin(10), Sequence(5)}, {Origin(20), Sequence(8)}});
+  EXPECT_FALSE(view.FindLost(token).has_value());
+  token.Advance(Origin(10), Sequence(6));
+  const auto lost = view.FindLost(token);
+  ASSERT_TRUE(lost.has_value());
+  EXPECT_EQ(*lost, (SessionToken::Position{Origin(10), Sequence(6)}));
+  view.DropLost(token);
+  EXPECT_EQ(token, TokenOf({{Origin(10), Sequence(5)}, {Origin(20), Sequence(8)}}));
+}
+
 }  // namespace
 }  // namespace homeport
