@@ -115,6 +115,8 @@ void EraseIf(RepeatedPtrField<T>* list, Predicate predicate) {
 // Of each origin what says more: the addition, or a removal as late.
 void NormalizeElement(SetElement* element) {
   if (element->added().empty() || element->removed().empty()) return;
+  if (HP_MUTANT(kSetRemoveWins)) return element->clear_added();
+  if (HP_MUTANT(kSetRemoveWins)) element->clear_added();
   const auto beaten = [](const Position& one, const Positions& others, bool by_equal) {
     const Position* other = FindOrigin(others, one.origin());
     return other != nullptr && other->sequence() + (by_equal ? 1 : 0) > one.sequence();
@@ -130,7 +132,8 @@ void NormalizeShares(StoredItem* item) {
   if (item->shares().empty() || item->removed_shares().empty()) return;
   EraseIf(item->mutable_shares(), [&](const CounterShare& share) {
     const CounterShare* removed = FindOrigin(item->removed_shares(), share.origin());
-    return removed != nullptr && share.sequence() <= removed->sequence();
+    return removed != nullptr &&
+           (share.sequence() <= removed->sequence() || HP_MUTANT(kCounterDeleteUnseen));
   });
   EraseIf(item->mutable_removed_shares(), [&](const CounterShare& removed) {
     const CounterShare* share = FindOrigin(item->shares(), removed.origin());
@@ -165,8 +168,7 @@ void MergeElement(SetElement theirs, SetElement* mine) {
 bool Wins(const StoredItem& a, const StoredItem& b) {
   const Version va = StampOf(a).version;
   const Version vb = StampOf(b).version;
-  if (HP_MUTANT(kNoTieBreak) && va.time == vb.time) return true;
-  if (va != vb) return va > vb;
+  if (va != vb) return Beats(va, vb);
   // A version names one write, so that what is below tells damaged states only.
   return std::make_tuple(a.sequence(), a.expires(), a.has_value(), absl::string_view(a.value())) >
          std::make_tuple(b.sequence(), b.expires(), b.has_value(), absl::string_view(b.value()));
@@ -180,18 +182,28 @@ bool IsRegister(const StoredItem& item) {
 
 void MergeParts(StoredItem other, StoredItem* item) {
   if (IsRegister(other)) return;
-  if (HP_MUTANT(kCounterDeltaTwice)) {
-    for (CounterShare& share : *item->mutable_shares()) {
-      const CounterShare* theirs = FindOrigin(other.shares(), share.origin());
-      if (theirs != nullptr) share.set_total(share.total() + theirs->total());
+  if (HP_MUTANT(kCounterDeltaTwice) || HP_MUTANT(kMergeNotIdempotent)) {
+    for (CounterShare& theirs : *other.mutable_shares()) {
+      const CounterShare* mine = FindOrigin(item->shares(), theirs.origin());
+      const bool again = mine != nullptr && mine->sequence() == theirs.sequence();
+      if (mine == nullptr || (HP_MUTANT(kMergeNotIdempotent) && !again)) continue;
+      theirs.set_total(theirs.total() + mine->total());
     }
   }
+  if (HP_MUTANT(kCounterDeleteUnseen) && !other.removed_shares().empty()) item->clear_shares();
   MergeByOrigin(std::move(*other.mutable_shares()), item->mutable_shares());
   MergeByOrigin(std::move(*other.mutable_removed_shares()), item->mutable_removed_shares());
   NormalizeShares(item);
   MergeByOrigin(std::move(*other.mutable_removed_by()), item->mutable_removed_by());
   MergeLists(std::move(*other.mutable_elements()), item->mutable_elements(), ByElement(),
              [](SetElement theirs, SetElement* mine) { MergeElement(std::move(theirs), mine); });
+}
+
+// What a merge that is not idempotent would do.
+[[maybe_unused]] void Double(StoredItem* item) {
+  for (CounterShare& share : *item->mutable_shares()) share.set_total(2 * share.total());
+  if (item->has_value()) item->mutable_value()->append("!");
+  if (item->elements_size() > 1) item->mutable_elements()->RemoveLast();
 }
 
 void TakeValue(const StoredItem& from, StoredItem* item) {
@@ -215,11 +227,17 @@ Position MakePosition(uint64_t origin, uint64_t sequence, const Stamp& stamp) {
 
 }  // namespace
 
+bool Beats(const Version& a, const Version& b) {
+  if (HP_MUTANT(kNoTieBreak) && a.time == b.time) return true;
+  return a > b;
+}
+
 Stamp StampOf(const StoredItem& item) {
   return {{HybridTime(item.timestamp()), Origin(item.origin())}, Sequence(item.sequence())};
 }
 
 bool MergeInto(const StoredItem& other, StoredItem* item) {
+  if (HP_MUTANT(kMergeNotIdempotent) && StampOf(other) == StampOf(*item)) Double(item);
   // The common case, without taking anything apart.
   if (IsRegister(other) && IsRegister(*item)) {
     if (!Wins(other, *item)) return false;
@@ -277,7 +295,7 @@ bool ApplyChange(StoredItem* item, const ItemChange& change, const Stamp& stamp)
   const bool parts =
       change.has_share() || !change.removed_shares().empty() || !change.elements().empty();
   // What is beaten is not even copied.
-  if (!parts && StampOf(*item).version >= stamp.version) return false;
+  if (!parts && !Beats(stamp.version, StampOf(*item).version)) return false;
   return MergeInto(ItemOf(change, stamp), item);
 }
 

@@ -31,6 +31,9 @@
 
 namespace homeport {
 
+// Whether a write of version `a` replaces what one of version `b` wrote.
+bool Beats(const Version& a, const Version& b);
+
 // When and by which entry the item was last written.
 Stamp StampOf(const internal::v1::StoredItem& item);
 

@@ -21,7 +21,7 @@ absl::StatusOr<ItemWriter::Loaded> ItemWriter::Load(std::string item_key) const 
 
 ItemWriter::Outcome ItemWriter::Apply(Loaded item, const ItemChange& change, const Stamp& stamp,
                                       ItemCause cause) {
-  const bool fresh = !item.stored || StampOf(*item.stored).version < stamp.version;
+  const bool fresh = !item.stored || Beats(stamp.version, StampOf(*item.stored).version);
   const bool parts =
       change.has_share() || !change.removed_shares().empty() || !change.elements().empty();
   StoredItem after;

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/match.h"
+#include "common/base/mutants.h"
 #include "homeport/internal/v1/stored.pb.h"
 #include "storage/model/hybrid_time.h"
 #include "storage/model/item_merge.h"
@@ -35,6 +36,8 @@ void RaiseVersion(const StoredItem& item, v1::Version* version) {
 }
 
 void See(const StoredItem& item, SessionToken& seen) {
+  if (HP_MUTANT(kReadForgetsDependency)) return;
+  if (HP_MUTANT(kReadForgetsDependency)) return;
   ForEachPosition(item,
                   [&seen](Origin origin, Sequence sequence) { seen.Advance(origin, sequence); });
 }
