@@ -56,7 +56,7 @@ std::string CommandsHelp(absl::Span<const Command> commands) {
       "Homeport routes reads and writes to the nearest region and replicates between regions.\n\n"
       "Usage: homeport COMMAND [ARGUMENTS]\n\nCommands:\n";
   for (const Command& command : commands) {
-    absl::StrAppendFormat(&help, "  %-13s %s\n", command.name, command.summary);
+    absl::StrAppendFormat(&help, "  %-17s %s\n", command.name, command.summary);
   }
   absl::StrAppend(&help, "\n'homeport help COMMAND' shows its flags and examples.\n\nExit codes:\n",
                   kExitCodesHelp,

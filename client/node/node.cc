@@ -31,6 +31,7 @@
 #include "storage/engine/rocksdb/rocksdb_engine.h"
 #include "storage/link/link_manager.h"
 #include "storage/link/replication_service.h"
+#include "storage/replica/conflict_calls.h"
 #include "storage/replica/replica.h"
 
 namespace homeport {
@@ -224,6 +225,7 @@ class ProcessNode final : public Node {
         Replica::Open(std::move(options), std::move(*engine), &clock_, topology, MintOrigin());
     if (!replica.ok()) return replica.status();
     replica_ = std::move(*replica);
+    conflicts_ = std::make_unique<ConflictCalls>(replica_.get());
 
     ForwardingServiceOptions forwarding;
     forwarding.validate = [](const internal::v1::StoreRequest& request) {
@@ -234,6 +236,7 @@ class ProcessNode final : public Node {
     ReplicationServiceOptions replication;
     replication.heartbeat_interval = FromProto(storage.heartbeat_interval());
     replication.batch_bytes = storage.batch_bytes();
+    replication.seed_bytes_per_second = storage.seed_bytes_per_second();
     replication_ = std::make_unique<ReplicationService>(replica_.get(), replication);
     return absl::OkStatus();
   }
@@ -248,6 +251,7 @@ class ProcessNode final : public Node {
           absl::StrCat(HostOf(addresses_.internal_address), ":", internal_server_->port());
       LinkOptions links;
       links.credit_bytes = topology.proto().storage().credit_bytes();
+      links.compare_interval = FromProto(topology.proto().storage().compare_interval());
       links.silence_max = std::max(absl::Seconds(3),
                                    FromProto(topology.proto().storage().heartbeat_interval()) * 4);
       links.dial = options_.dial;
@@ -280,6 +284,19 @@ class ProcessNode final : public Node {
     source.version = std::string(kVersion);
     source.started = clock_.WallNow();
     source.replica = [this] { return LocalStatus(); };
+    if (replica_ != nullptr) {
+      source.conflicts.list = [this](const v1::ListConflictsRequest& request) {
+        return conflicts_->List(request);
+      };
+      source.conflicts.get = [this](const v1::GetConflictRequest& request) {
+        return conflicts_->Get(request);
+      };
+      source.conflicts.restore = [this](const CallContext& context,
+                                        const v1::RestoreConflictRequest& request,
+                                        ConflictSource::RestoreDone done) {
+        conflicts_->Restore(context, request, std::move(done));
+      };
+    }
     source.warnings = [this] {
       std::vector<std::string> warnings;
       if (std::string refusal = watcher_->refusal(); !refusal.empty()) {
@@ -497,6 +514,7 @@ class ProcessNode final : public Node {
   // In the order of their dependencies; destroyed the other way round.
   std::unique_ptr<TopologyWatcher> watcher_;
   std::shared_ptr<Replica> replica_;
+  std::unique_ptr<ConflictCalls> conflicts_;
   std::unique_ptr<ForwardingService> forwarding_;
   std::unique_ptr<ReplicationService> replication_;
   std::unique_ptr<LinkManager> links_;

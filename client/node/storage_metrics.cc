@@ -83,11 +83,28 @@ void AddCore(const ReplicaStats& stats, Families& out) {
             static_cast<double>(stats.blocked.size()));
 }
 
+void AddConflicts(const ConflictStats& stats, Families& out) {
+  out.Begin("homeport_conflicts_total",
+            "Writes accepted here that others overtook without having seen them.",
+            MetricType::Counter);
+  for (const auto& [name_space, found] : stats.found) {
+    out.Add(static_cast<double>(found), {{"namespace", name_space}});
+  }
+  out.Gauge("homeport_conflict_journal_conflicts", "Conflicts in the journal.",
+            static_cast<double>(stats.conflicts));
+  out.Gauge("homeport_conflict_journal_bytes", "Bytes of the conflict journal.",
+            static_cast<double>(stats.bytes));
+  out.Counter("homeport_conflicts_evicted_total",
+              "Conflicts that were dropped from the journal to make room, ever.", stats.evicted);
+}
+
 }  // namespace
 
 std::vector<MetricFamily> StorageMetrics::Collect() const {
   Families out;
-  AddCore(replica_->Stats(), out);
+  const ReplicaStats stats = replica_->Stats();
+  AddCore(stats, out);
+  if (stats.conflicts != nullptr) AddConflicts(*stats.conflicts, out);
   out.Gauge("homeport_replica_writes_refused", "1 while the replica refuses writes.",
             replica_->WriteState().ok() ? 0 : 1);
   const std::vector<v1::LinkStatus> links = links_->Status();
@@ -117,6 +134,25 @@ std::vector<MetricFamily> StorageMetrics::Collect() const {
             MetricType::Counter);
   for (const v1::LinkStatus& link : links) {
     out.Add(static_cast<double>(link.connects()), {{"peer", link.peer()}});
+  }
+  out.Begin("homeport_divergent_records",
+            "Records of which the peer holds other content than this replica although it should "
+            "not, by the last comparison.",
+            MetricType::Gauge);
+  for (const v1::LinkStatus& link : links) {
+    out.Add(static_cast<double>(link.records_differ()), {{"peer", link.peer()}});
+  }
+  out.Begin("homeport_compare_age_seconds",
+            "How long ago the namespace was compared with the peer whose turn is longest past.",
+            MetricType::Gauge);
+  for (const v1::LinkStatus& link : links) {
+    if (link.has_verified_age()) out.Add(Seconds(link.verified_age()), {{"peer", link.peer()}});
+  }
+  out.Begin("homeport_repaired_records_total",
+            "Records of which something was taken from the peer after a comparison.",
+            MetricType::Counter);
+  for (const v1::LinkStatus& link : links) {
+    out.Add(static_cast<double>(link.records_repaired()), {{"peer", link.peer()}});
   }
   out.Begin("homeport_link_clock_offset_seconds",
             "The peer's wall clock less this one's, the way here included.", MetricType::Gauge);

@@ -144,6 +144,22 @@ absl::StatusOr<v1::ListNamespacesResponse> GatewayClient::ListNamespaces(
   return Call(stubs_->admin, &v1::Admin::Stub::ListNamespaces, options_, *stubs_->channel, request);
 }
 
+absl::StatusOr<v1::ListConflictsResponse> GatewayClient::ListConflicts(
+    const v1::ListConflictsRequest& request) {
+  return Call(stubs_->admin, &v1::Admin::Stub::ListConflicts, options_, *stubs_->channel, request);
+}
+
+absl::StatusOr<v1::GetConflictResponse> GatewayClient::GetConflict(
+    const v1::GetConflictRequest& request) {
+  return Call(stubs_->admin, &v1::Admin::Stub::GetConflict, options_, *stubs_->channel, request);
+}
+
+absl::StatusOr<v1::RestoreConflictResponse> GatewayClient::RestoreConflict(
+    const v1::RestoreConflictRequest& request) {
+  return Call(stubs_->admin, &v1::Admin::Stub::RestoreConflict, options_, *stubs_->channel,
+              request);
+}
+
 std::string NewRequestId() {
   thread_local std::random_device random;
   const auto word = [] { return static_cast<uint32_t>(random()); };

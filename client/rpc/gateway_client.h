@@ -49,6 +49,10 @@ class GatewayClient {
   absl::StatusOr<v1::GetStatusResponse> GetStatus(const v1::GetStatusRequest& request);
   absl::StatusOr<v1::ListNamespacesResponse> ListNamespaces(
       const v1::ListNamespacesRequest& request);
+  absl::StatusOr<v1::ListConflictsResponse> ListConflicts(const v1::ListConflictsRequest& request);
+  absl::StatusOr<v1::GetConflictResponse> GetConflict(const v1::GetConflictRequest& request);
+  absl::StatusOr<v1::RestoreConflictResponse> RestoreConflict(
+      const v1::RestoreConflictRequest& request);
 
   const GatewayClientOptions& options() const { return options_; }
 

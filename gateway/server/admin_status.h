@@ -8,6 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "gateway/server/conflict_source.h"
 #include "gateway/server/gateway.h"
 #include "homeport/v1/admin.pb.h"
 
@@ -24,6 +25,8 @@ struct StatusSource {
   std::function<std::optional<v1::ReplicaStatus>()> replica;
   // Degraded modes of other parts, for people.
   std::function<std::vector<std::string>()> warnings;
+  // The conflict journal of the replica in this process.
+  ConflictSource conflicts;
 };
 
 // A page of namespaces that does not say has this many, and no page has more than the other.

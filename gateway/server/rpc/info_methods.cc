@@ -4,6 +4,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/status/error.h"
+#include "common/topology/option_ranges.h"
 #include "gateway/server/locate.h"
 #include "gateway/server/rpc/messages.h"
 
@@ -53,10 +55,58 @@ class InfoMethod : public UnaryMethod {
   const Answer answer_;
 };
 
+absl::Status NoReplicaHere() {
+  return MakeError(absl::StatusCode::kFailedPrecondition, reason::kReplicaNotHere,
+                   "this process is a gateway without a replica, and journals are replicas'",
+                   {{"here", ""}});
+}
+
 IpAddress AddressOf(const GatewayState& state, grpc::ServerContext& context) {
   return WithCaller(
       context, [&state](const Caller& caller) { return Gateway::ClientAddress(state, caller); });
 }
+
+// Writes what a conflict has lost; the answer comes when that is on disk.
+class RestoreConflictMethod : public UnaryMethod {
+ public:
+  RestoreConflictMethod(ServerMetrics::Method metrics, AdminService* admin, Gateway* gateway,
+                        const ConflictSource* source)
+      : UnaryMethod(std::move(metrics)), admin_(admin), gateway_(gateway), source_(source) {}
+
+  void Request(grpc::ServerContext* context, grpc::ByteBuffer* request, UnaryWriter* writer,
+               grpc::ServerCompletionQueue* queue, void* tag) override {
+    admin_->RequestRestoreConflict(context, request, writer, queue, queue, tag);
+  }
+
+  void Handle(UnaryCall* call) override {
+    if (!source_->restore) return call->Fail(NoReplicaHere());
+    v1::RestoreConflictRequest request;
+    if (absl::Status status = ReadMessage(call->request(), &request); !status.ok()) {
+      return call->Fail(status);
+    }
+    CallContext context;
+    context.deadline = call->Deadline();
+    if (context.deadline == absl::InfiniteDuration()) {
+      const auto state = gateway_->state();
+      context.deadline =
+          gateway_->clock().SteadyNow() +
+          ToAbslDuration(state->router->topology().proto().gateway().default_deadline());
+    }
+    context.cancellation = call->cancellation();
+    source_->restore(context, request, [call](absl::StatusOr<v1::RestoreConflictResponse> answer) {
+      if (!answer.ok()) return call->Fail(answer.status());
+      grpc::ByteBuffer bytes;
+      absl::Status written = WriteMessage(*answer, &bytes);
+      if (!written.ok()) return call->Fail(written);
+      call->Reply(bytes);
+    });
+  }
+
+ private:
+  AdminService* const admin_;
+  Gateway* const gateway_;
+  const ConflictSource* const source_;
+};
 
 // The answer of a method that needs nothing of its caller.
 template <typename Function>
@@ -127,6 +177,27 @@ std::vector<PostedMethod> MakeInfoMethods(LocatorService* locator, AdminService*
            WithoutContext([=](const v1::ListNamespacesRequest& request) {
              return ListNamespaces(gateway->state()->router->topology(), request);
            })),
+       kPosted});
+  methods.push_back(
+      {std::make_unique<InfoMethod<v1::ListConflictsRequest, v1::ListConflictsResponse>>(
+           shared->metrics.AddMethod("ListConflicts"), HP_NEXT(admin, ListConflicts),
+           WithoutContext([=](const v1::ListConflictsRequest& request)
+                              -> absl::StatusOr<v1::ListConflictsResponse> {
+             if (!status->conflicts.list) return NoReplicaHere();
+             return status->conflicts.list(request);
+           })),
+       kPosted});
+  methods.push_back({std::make_unique<InfoMethod<v1::GetConflictRequest, v1::GetConflictResponse>>(
+                         shared->metrics.AddMethod("GetConflict"), HP_NEXT(admin, GetConflict),
+                         WithoutContext([=](const v1::GetConflictRequest& request)
+                                            -> absl::StatusOr<v1::GetConflictResponse> {
+                           if (!status->conflicts.get) return NoReplicaHere();
+                           return status->conflicts.get(request);
+                         })),
+                     kPosted});
+  methods.push_back(
+      {std::make_unique<RestoreConflictMethod>(shared->metrics.AddMethod("RestoreConflict"), admin,
+                                               gateway, &status->conflicts),
        kPosted});
   methods.push_back(
       {std::make_unique<InfoMethod<HealthCheckRequest, HealthCheckResponse>>(

@@ -26,7 +26,10 @@ using LocatorService =
 using AdminService =
     v1::Admin::WithRawMethod_GetStatus<
     v1::Admin::WithRawMethod_ListNamespaces<
-    v1::Admin::Service>>;
+    v1::Admin::WithRawMethod_ListConflicts<
+    v1::Admin::WithRawMethod_GetConflict<
+    v1::Admin::WithRawMethod_RestoreConflict<
+    v1::Admin::Service>>>>>;
 using HealthService =
     grpc::health::v1::Health::WithRawMethod_Check<
     grpc::health::v1::Health::WithAsyncMethod_Watch<
