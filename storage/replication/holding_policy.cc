@@ -16,9 +16,27 @@ HoldingPolicy::Answer HoldingPolicy::Ask(const internal::v1::ChangeClass& change
       !change_class.residency_group().empty()) {
     return Answer::kUnknown;
   }
-  const NamespaceInfo* info = topology_->FindNamespace(change_class.namespace_());
+  return AskItems(change_class.namespace_());
+}
+
+HoldingPolicy::Answer HoldingPolicy::AskItems(absl::string_view name_space) const {
+  const NamespaceInfo* info = topology_->FindNamespace(name_space);
   if (info == nullptr) return Answer::kUnknown;
   return info->HeldBy(region_) ? Answer::kHolds : Answer::kForbids;
+}
+
+bool HoldingPolicy::HeldElsewhere(absl::string_view name_space) const {
+  const NamespaceInfo* info = topology_->FindNamespace(name_space);
+  return info != nullptr && std::any_of(info->regions.begin(), info->regions.end(),
+                                        [this](int region) { return region != region_; });
+}
+
+std::vector<std::string> HoldingPolicy::Forbidden() const {
+  std::vector<std::string> names;
+  for (const NamespaceInfo& info : topology_->namespaces()) {
+    if (!info.HeldBy(region_)) names.push_back(info.name.value());
+  }
+  return names;
 }
 
 }  // namespace homeport

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/strings/string_view.h"
 #include "common/topology/topology.h"
@@ -22,6 +23,12 @@ class HoldingPolicy {
   HoldingPolicy(std::shared_ptr<const Topology> topology, int region);
 
   Answer Ask(const internal::v1::ChangeClass& change_class) const;
+  // The same for what every region of the namespace may hold.
+  Answer AskItems(absl::string_view name_space) const;
+  // True if another region may hold it.
+  bool HeldElsewhere(absl::string_view name_space) const;
+  // The topology's namespaces that the region may not hold, in name order.
+  std::vector<std::string> Forbidden() const;
   // True if the region may hold every namespace of the topology: nothing is ever left out.
   bool HoldsEverything() const { return holds_everything_; }
 

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "common/base/mutants.h"
 #include "homeport/internal/v1/stored.pb.h"
 #include "storage/model/entry_codec.h"
 #include "storage/model/keys.h"
@@ -253,7 +254,8 @@ absl::StatusOr<bool> LinkSender::Fill(Origin origin, Sequence limit, Origin self
       // policy says so.
       const bool forbidden =
           std::all_of(skip.classes().begin(), skip.classes().end(),
-                      [this](const ChangeClass& c) { return Judge(c) == Verdict::kSkip; });
+                      [this](const ChangeClass& c) { return Judge(c) == Verdict::kSkip; }) ||
+          HP_MUTANT(kRelaySpreadsSkips);
       verdict = forbidden && !skip.classes().empty() ? Verdict::kSkip : Verdict::kNotFromMe;
     }
     if (verdict == Verdict::kNotFromMe) {
@@ -272,6 +274,12 @@ absl::StatusOr<bool> LinkSender::Fill(Origin origin, Sequence limit, Origin self
     }
     // Skips stand behind the entries of a message, so an entry after a skip begins a new one.
     if (skipped) return false;
+    if (HP_MUTANT(kResendRestamped) && origin != self) {
+      auto entry = ParseEntry(record->body);
+      if (!entry.ok()) return entry.status();
+      entry->set_timestamp(entry->timestamp() + 1);
+      trimmed = entry->SerializeAsString();
+    }
     const absl::string_view body = trimmed.empty() ? record->body : absl::string_view(trimmed);
     if (bytes > 0 && bytes + body.size() > options_.batch_bytes) return false;
     block.add_entries(std::string(body));
@@ -304,21 +312,18 @@ absl::Status LinkSender::AddTruncated(Origin origin, Sequence sent, PullResponse
 }
 
 absl::Status LinkSender::MayGive(const std::string& name_space, const ReplicaView& view) const {
+  // What a jump passes over has to be the same for both.
+  if (!topologies_agree_) return absl::FailedPreconditionError("the topologies differ");
   if (name_space.empty()) return absl::OkStatus();
-  ChangeClass wanted;
-  wanted.set_namespace_(name_space);
-  wanted.set_kind(internal::v1::CLASS_KIND_GENERAL);
-  if (!policy_ || policy_->Ask(wanted) != HoldingPolicy::Answer::kHolds) {
+  if (!policy_ || policy_->AskItems(name_space) != HoldingPolicy::Answer::kHolds) {
     return absl::PermissionDeniedError(
         absl::StrCat("the region of ", peer_.value(), " may not hold it"));
   }
-  if (!own_policy_ || own_policy_->Ask(wanted) != HoldingPolicy::Answer::kHolds) {
+  if (!own_policy_ || own_policy_->AskItems(name_space) != HoldingPolicy::Answer::kHolds) {
     return absl::FailedPreconditionError(
         absl::StrCat("the region of ", options_.self.value(), " does not hold it"));
   }
-  const NamespaceSeeding* seeding =
-      view.seeding == nullptr ? nullptr : view.seeding->Find(name_space);
-  if (seeding != nullptr && seeding->partial) {
+  if (!view.HoldsWhole(name_space)) {
     return absl::FailedPreconditionError(
         absl::StrCat(options_.self.value(), " does not hold it whole yet"));
   }
@@ -342,6 +347,7 @@ LinkSender::Verdict LinkSender::Judge(const ChangeClass& change_class) const {
     case HoldingPolicy::Answer::kHolds:
       return Verdict::kSend;
     case HoldingPolicy::Answer::kForbids:
+      if (HP_MUTANT(kSenderIgnoresPolicy)) return Verdict::kSend;
       // During a rollout the receiver may think otherwise, and a skip can not be taken back.
       return topologies_agree_ ? Verdict::kSkip : Verdict::kNotFromMe;
     case HoldingPolicy::Answer::kUnknown:

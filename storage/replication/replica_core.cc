@@ -24,8 +24,6 @@ using internal::v1::StoredItem;
 // replica that is started again at once begins that far ahead of its wall clock.
 constexpr absl::Duration kClockReserve = absl::Milliseconds(300);
 constexpr absl::string_view kClockKey = "clock";
-// One key a namespace of which entries were left out.
-constexpr absl::string_view kLeftOutPrefix = "left_out/";
 
 }  // namespace
 
@@ -45,6 +43,7 @@ ReplicaCore::ReplicaCore(Options options, KvEngine* engine, Origin self, const M
       requests_(&staging_, options_.forget_max),
       applier_({self_, &origins_, &items_, &requests_, &clock_, &counters_, &seeds_}),
       seeds_(options_.seeding, &staging_, &items_, &requests_),
+      holdings_(&staging_, &digests_, &seeds_),
       ceiling_(floor) {
   items_.AddObserver(&expiry_);
   items_.AddObserver(&digests_);
@@ -71,7 +70,7 @@ absl::StatusOr<std::unique_ptr<ReplicaCore>> ReplicaCore::Open(Options options, 
   std::unique_ptr<ReplicaCore> core(
       new ReplicaCore(std::move(options), engine, origin, now, floor));
   if (auto status = core->origins_.Load(engine, core->clock_); !status.ok()) return status;
-  if (auto status = core->LoadLeftOut(); !status.ok()) return status;
+  if (auto status = core->holdings_.Load(); !status.ok()) return status;
   if (auto status = core->digests_.Load(); !status.ok()) return status;
   if (auto status = core->seeds_.Load(); !status.ok()) return status;
   if (auto status = core->journal_.Load(); !status.ok()) return status;
@@ -83,14 +82,6 @@ absl::StatusOr<std::unique_ptr<ReplicaCore>> ReplicaCore::Open(Options options, 
   core->StageChain({}, now);
   if (auto status = core->Commit(now); !status.ok()) return status;
   return core;
-}
-
-absl::Status ReplicaCore::LoadLeftOut() {
-  std::unique_ptr<KvIterator> it = engine_->Iterate(Table::kMeta, PrefixEnd(kLeftOutPrefix));
-  for (it->Seek(kLeftOutPrefix); it->Valid(); it->Next()) {
-    left_out_.insert(std::string(it->key().substr(kLeftOutPrefix.size())));
-  }
-  return it->status();
 }
 
 void ReplicaCore::StageChain(internal::v1::OriginChain chain, const Moment& now) {
@@ -233,8 +224,7 @@ absl::Status ReplicaCore::StageEntry(absl::string_view bytes) {
 void ReplicaCore::NoteLeftOut(
     const google::protobuf::RepeatedPtrField<internal::v1::ChangeClass>& classes) {
   for (const internal::v1::ChangeClass& left_out : classes) {
-    if (!left_out_.insert(left_out.namespace_()).second) continue;
-    staging_.Put(Table::kMeta, absl::StrCat(kLeftOutPrefix, left_out.namespace_()), std::string());
+    holdings_.LeaveOut(left_out.namespace_());
   }
 }
 
@@ -306,6 +296,25 @@ absl::Status ReplicaCore::StageSeeded(const std::vector<SeededOrigin>& cut, cons
   }
   apply_wanted_ = true;
   return absl::OkStatus();
+}
+
+void ReplicaCore::SetPolicy(HoldingPolicy policy) {
+  std::vector<std::pair<Origin, Sequence>> received;
+  for (const auto& [origin, state] : origins_.states()) {
+    if (origin != self_ && state.received != Sequence(0)) {
+      received.emplace_back(origin, state.received);
+    }
+  }
+  if (auto status = holdings_.OnPolicy(policy, received); !status.ok() && failed_.ok()) {
+    failed_ = status;
+  }
+  admission_.SetPolicy(std::move(policy));
+  if (!seeds_.TakeChanged()) return;
+  // Whoever reads by the new policy must see at once what is not whole.
+  seeds_view_ = seeds_.View();
+  auto view = std::make_shared<ReplicaView>(*view_);
+  view->seeding = seeds_view_;
+  view_ = std::move(view);
 }
 
 absl::Status ReplicaCore::StageSeedChunk(const ReplicaName& peer,

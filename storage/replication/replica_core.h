@@ -45,6 +45,7 @@
 #include "storage/replication/entry_applier.h"
 #include "storage/replication/expiry_index.h"
 #include "storage/replication/holding_policy.h"
+#include "storage/replication/holdings.h"
 #include "storage/replication/item_writer.h"
 #include "storage/replication/moment.h"
 #include "storage/replication/origin_table.h"
@@ -106,10 +107,12 @@ class ReplicaCore {
   absl::StatusOr<WriteName> StageRestore(ConflictNumber conflict, const LocalWrite& write,
                                          const Moment& now);
   // What this region may hold; entries of anything else are refused. Without a policy all are.
-  void SetPolicy(HoldingPolicy policy) { admission_.SetPolicy(std::move(policy)); }
+  // A namespace that it gives to this region after entries of it were left out is seeded, which the
+  // view says at once; one that it takes away is removed here, in the commit that follows.
+  void SetPolicy(HoldingPolicy policy);
   // Namespaces of which entries were ever left out, because this region was not to hold them. What
   // is here of them has holes that nothing fills.
-  const std::set<std::string>& left_out() const { return left_out_; }
+  const std::set<std::string>& left_out() const { return holdings_.left_out(); }
   // Stages a serialized entry of another origin, or of an earlier one of this replica. One that is
   // already here changes nothing. FAILED_PRECONDITION if the origin's entries before it are not
   // here, or the origin is closed or about to be; DATA_LOSS if it is damaged, or not
@@ -186,7 +189,6 @@ class ReplicaCore {
  private:
   ReplicaCore(Options options, KvEngine* engine, Origin self, const Moment& now, HybridTime floor);
 
-  absl::Status LoadLeftOut();
   void StageChain(internal::v1::OriginChain chain, const Moment& now);
   // Bytes that the record has in the log.
   uint64_t PutRecord(Origin origin, Sequence sequence, LogRecord::Kind kind,
@@ -219,7 +221,7 @@ class ReplicaCore {
   EntryApplier applier_;
   SeedReceiver seeds_;
   std::shared_ptr<const SeedView> seeds_view_;
-  std::set<std::string> left_out_;
+  Holdings holdings_;
   // To be carried out, in turn.
   std::deque<Truncation> truncations_;
   bool apply_wanted_ = false;

@@ -106,6 +106,8 @@ std::vector<std::string> NamespacesElsewhere(const Topology& topology, const Rep
     }
     if (elsewhere) names.push_back(info.name.value());
   }
+  // A region that holds nothing has positions all the same.
+  if (names.empty()) names.emplace_back();
   return names;
 }
 

@@ -108,8 +108,6 @@ void SeedReceiver::SeedAll(const std::vector<std::string>& namespaces) {
   whole_replica_ = true;
   staging_->Put(Table::kMeta, std::string(kWholeReplicaKey), std::string());
   for (const std::string& name : namespaces) seedings_.try_emplace(name);
-  // A region that holds nothing has positions all the same.
-  if (seedings_.empty()) seedings_.try_emplace(std::string());
   for (auto& [name, seeding] : seedings_) {
     // What was seeded before may be as of a cut that says less than the replica has by now.
     Seeding anew;

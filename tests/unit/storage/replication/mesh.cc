@@ -12,7 +12,7 @@
 namespace homeport {
 namespace {
 
-std::shared_ptr<const Topology> MakeTopology(int size) {
+std::shared_ptr<const Topology> MakeTopology(int size, const std::vector<int>& some_regions) {
   internal::v1::Topology proto;
   proto.set_cluster("mesh");
   for (int i = 0; i < size; ++i) {
@@ -29,8 +29,7 @@ std::shared_ptr<const Topology> MakeTopology(int size) {
   proto.add_namespaces()->set_name("all");
   internal::v1::Namespace* some = proto.add_namespaces();
   some->set_name("some");
-  some->add_regions("r0");
-  some->add_regions("r1");
+  for (const int region : some_regions) some->add_regions(absl::StrCat("r", region));
   auto topology = Topology::Create(proto);
   HP_CHECK(topology.ok());
   return *topology;
@@ -38,7 +37,7 @@ std::shared_ptr<const Topology> MakeTopology(int size) {
 
 }  // namespace
 
-Mesh::Mesh(int size) : topology_(MakeTopology(size)), nodes_(size) {
+Mesh::Mesh(int size) : topology_(MakeTopology(size, {0, 1})), nodes_(size) {
   for (int from = 0; from < size; ++from) {
     for (int to = 0; to < size; ++to) {
       if (from != to) links_[{from, to}] = std::make_unique<Link>();
@@ -312,6 +311,14 @@ void Mesh::PlanAllSeeding(int at) {
     const bool asked = plan.ask && plan.ask->candidate == i;
     receivers[i]->seeds().Want(asked ? std::optional<std::string>(plan.ask->name_space)
                                      : std::nullopt);
+  }
+}
+
+void Mesh::SetRegionsOfSome(const std::vector<int>& regions) {
+  topology_ = MakeTopology(size(), regions);
+  for (const auto& [ends, link] : links_) Cut(ends.first, ends.second);
+  for (int i = 0; i < size(); ++i) {
+    if (running(i)) core(i).SetPolicy(HoldingPolicy(topology_, i));
   }
 }
 

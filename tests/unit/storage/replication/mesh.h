@@ -89,6 +89,8 @@ class Mesh {
   void PlanAllRelays(int at);
   // Begins a seeding that is needed, and asks for the next namespace.
   void PlanAllSeeding(int at);
+  // Gives "some" to these regions, at once everywhere; streams are to be connected again.
+  void SetRegionsOfSome(const std::vector<int>& regions);
   // The replica's log loses everything that is applied there.
   void TruncateLog(int at);
   // How the replicas that start from now on seed.
@@ -107,6 +109,7 @@ class Mesh {
   Moment Now(int at) const {
     return {absl::FromUnixSeconds(1'700'000'000) + now_ + nodes_[at].skew, now_};
   }
+  const std::shared_ptr<const Topology>& topology() const { return topology_; }
   static ReplicaName NameOf(int at) { return ReplicaName("r" + std::to_string(at) + "/a"); }
 
  private:

@@ -439,5 +439,88 @@ TEST(MeshSeedingTest, CountersAndSetsAreMergedPartByPart) {
   }
 }
 
+TEST(MeshSeedingTest, ANamespaceThatIsGivenToARegionLaterIsSeededAlone) {
+  Mesh mesh(3);
+  SeedInSmallSteps(mesh);
+  mesh.ConnectAll();
+  Fill(mesh, 0, "some", "s", 60);
+  Fill(mesh, 1, "all", "a", 10);
+  ASSERT_TRUE(mesh.Delete(1, "some", "s5").ok());
+  ASSERT_TRUE(mesh.Settle());
+  const Sequence applied = mesh.core(2).view()->AppliedOf(mesh.core(0).self());
+  ASSERT_TRUE(mesh.core(2).view()->HoldsWhole("some"));
+  mesh.SetRegionsOfSome({0, 1, 2});
+  EXPECT_FALSE(mesh.core(2).view()->HoldsWhole("some"));
+  EXPECT_TRUE(mesh.core(2).view()->HoldsWhole("all"));
+  EXPECT_TRUE(mesh.core(1).view()->HoldsWhole("some"));
+  // Entries of the namespace flow before it is whole.
+  ASSERT_TRUE(mesh.Put(0, "some", "after", "1").ok());
+  mesh.ConnectAll();
+  ASSERT_TRUE(mesh.Settle(/*relays=*/false));
+  EXPECT_FALSE(mesh.core(2).view()->HoldsWhole("some"));
+  EXPECT_GT(mesh.core(2).view()->AppliedOf(mesh.core(0).self()), applied);
+  mesh.Crash(2, /*power=*/true);
+  mesh.Start(2);
+  EXPECT_FALSE(mesh.core(2).view()->HoldsWhole("some"));
+  SettleAll(mesh);
+  EXPECT_TRUE(mesh.core(2).view()->HoldsWhole("some"));
+  EXPECT_EQ(mesh.Items(2), mesh.Items(0));
+  EXPECT_THAT(mesh.Get(2, "some", "s7"), Optional(std::string("s7")));
+  EXPECT_THAT(mesh.Get(2, "some", "after"), Optional(std::string("1")));
+  EXPECT_EQ(mesh.Get(2, "some", "s5"), std::nullopt);
+}
+
+TEST(MeshSeedingTest, ANamespaceThatIsTakenAwayGoesAndIsLeftOutFromThen) {
+  Mesh mesh(3);
+  SeedInSmallSteps(mesh);
+  mesh.ConnectAll();
+  Fill(mesh, 0, "some", "s", 20);
+  Fill(mesh, 0, "all", "a", 20);
+  ASSERT_TRUE(mesh.Settle());
+  mesh.SetRegionsOfSome({0});
+  SettleAll(mesh);
+  EXPECT_EQ(mesh.Get(1, "some", "s1"), std::nullopt);
+  EXPECT_THAT(mesh.Get(1, "all", "a1"), Optional(std::string("a1")));
+  EXPECT_EQ(mesh.Items(1), mesh.Items(2));
+  EXPECT_EQ(mesh.core(1).left_out(), std::set<std::string>{"some"});
+  ASSERT_TRUE(mesh.Put(0, "some", "meanwhile", "1").ok());
+  SettleAll(mesh);
+  EXPECT_EQ(mesh.Get(1, "some", "meanwhile"), std::nullopt);
+  // Given back, it starts from nothing.
+  mesh.SetRegionsOfSome({0, 1});
+  EXPECT_FALSE(mesh.core(1).view()->HoldsWhole("some"));
+  SettleAll(mesh);
+  EXPECT_TRUE(mesh.core(1).view()->HoldsWhole("some"));
+  EXPECT_EQ(mesh.Items(1), mesh.Items(0));
+}
+
+TEST(MeshSeedingTest, AReplicaThatDoesNotHoldANamespaceWholeDeclines) {
+  Mesh mesh(3);
+  SeedInSmallSteps(mesh);
+  mesh.ConnectAll();
+  Fill(mesh, 0, "some", "s", 20);
+  ASSERT_TRUE(mesh.Settle());
+  mesh.SetRegionsOfSome({0, 1, 2});
+  mesh.Connect(2, 1);
+  ASSERT_TRUE(mesh.Settle());
+  LinkSender sender({"mesh", Mesh::NameOf(2)}, &mesh.engine(2));
+  const auto topology = mesh.topology();
+  internal::v1::PullRequest request;
+  *request.mutable_hello() = MakeHello("mesh", Mesh::NameOf(1), topology->fingerprint(),
+                                       *mesh.core(1).view(), mesh.Now(1).wall);
+  EXPECT_EQ(MakeHello("mesh", Mesh::NameOf(2), topology->fingerprint(), *mesh.core(2).view(),
+                      mesh.Now(2).wall)
+                .partial_namespaces(0),
+            "some");
+  request.set_credit_bytes(1000);
+  request.mutable_seed()->set_number(1);
+  request.mutable_seed()->set_namespace_("some");
+  ASSERT_FALSE(sender.OnHello(request.hello(), topology, *mesh.core(2).view()).has_value());
+  sender.OnRequest(request, *mesh.core(2).view());
+  auto response = sender.NextSeed(*mesh.core(2).view(), mesh.Now(2).steady);
+  ASSERT_TRUE(response.ok() && response->has_value());
+  EXPECT_EQ((*response)->seed_chunk().declined(), "r2/a does not hold it whole yet");
+}
+
 }  // namespace
 }  // namespace homeport

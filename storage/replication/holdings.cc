@@ -1,0 +1,73 @@
+#include "storage/replication/holdings.h"
+
+#include <memory>
+
+#include "absl/strings/str_cat.h"
+#include "storage/model/keys.h"
+#include "storage/replication/seed_chunk.h"
+
+namespace homeport {
+namespace {
+
+// One key a namespace of which entries were left out.
+constexpr absl::string_view kLeftOutPrefix = "left_out/";
+
+std::string LeftOutKey(absl::string_view name_space) {
+  return absl::StrCat(kLeftOutPrefix, name_space);
+}
+
+}  // namespace
+
+absl::Status Holdings::Load() {
+  std::unique_ptr<KvIterator> it =
+      staging_->engine()->Iterate(Table::kMeta, PrefixEnd(kLeftOutPrefix));
+  for (it->Seek(kLeftOutPrefix); it->Valid(); it->Next()) {
+    left_out_.insert(std::string(it->key().substr(kLeftOutPrefix.size())));
+  }
+  return it->status();
+}
+
+void Holdings::LeaveOut(const std::string& name_space) {
+  if (!left_out_.insert(name_space).second) return;
+  staging_->Put(Table::kMeta, LeftOutKey(name_space), std::string());
+}
+
+absl::Status Holdings::OnPolicy(const HoldingPolicy& policy,
+                                const std::vector<std::pair<Origin, Sequence>>& received) {
+  if (auto status = DropForbidden(policy); !status.ok()) return status;
+  for (auto at = left_out_.begin(); at != left_out_.end();) {
+    if (policy.AskItems(*at) != HoldingPolicy::Answer::kHolds) {
+      ++at;
+      continue;
+    }
+    if (policy.HeldElsewhere(*at)) seeds_->Give(*at, received);
+    staging_->Delete(Table::kMeta, LeftOutKey(*at));
+    at = left_out_.erase(at);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Holdings::DropForbidden(const HoldingPolicy& policy) {
+  for (const std::string& name_space : policy.Forbidden()) {
+    seeds_->TakeAway(name_space);
+    LeaveOut(name_space);
+  }
+  std::unique_ptr<KvIterator> it = staging_->engine()->Iterate(Table::kItems);
+  for (it->Seek(absl::string_view()); it->Valid();) {
+    const auto parts = ParseItemKey(it->key());
+    if (!parts) return absl::DataLossError("the key of a stored item does not parse");
+    const std::string name_space(parts->name_space);
+    const std::string begin = NamespacePrefix(name_space);
+    const std::string end = PrefixEnd(begin);
+    if (policy.AskItems(name_space) == HoldingPolicy::Answer::kForbids) {
+      const std::string ids = RequestIdsOf(name_space).key;
+      staging_->DeleteRange(Table::kItems, begin, end);
+      staging_->DeleteRange(Table::kRequests, ids, PrefixEnd(ids));
+      digests_->Drop(name_space);
+    }
+    it->Seek(end);
+  }
+  return it->status();
+}
+
+}  // namespace homeport
