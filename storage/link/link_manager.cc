@@ -6,6 +6,7 @@
 #include "storage/link/peer_link.h"
 #include "storage/replica/runner.h"
 #include "storage/replication/relay_planner.h"
+#include "storage/replication/seed_planner.h"
 
 namespace homeport {
 namespace {
@@ -110,24 +111,36 @@ class LinkManager::Impl {
     const SteadyTime now = replica_->clock()->SteadyNow();
     if (now >= relay_next_) {
       relay_next_ = now + kRelayInterval;
-      PlanRelaysOver(links);
+      PlanOver(links);
     }
     for (auto& link : links) link->Tick();
   }
 
+  struct Plan {
+    std::vector<std::map<Origin, Sequence>> relays;
+    SeedPlan seeding;
+  };
+
   // Collects candidates under all links' locks (always taken in the topology's order), plans, and
-  // tells each link what it is to relay.
-  void PlanRelaysOver(const std::vector<std::shared_ptr<PeerLink>>& links) {
+  // tells each link what it is to relay and to seed.
+  void PlanOver(const std::vector<std::shared_ptr<PeerLink>>& links) {
     std::vector<RelayCandidate> candidates;
-    std::vector<std::map<Origin, Sequence>> plan;
+    Plan plan;
     Collect(links, 0, candidates, plan);
-    for (size_t i = 0; i < links.size(); ++i) links[i]->WantRelay(std::move(plan[i]));
+    for (size_t i = 0; i < links.size(); ++i) {
+      links[i]->WantRelay(std::move(plan.relays[i]));
+      const bool asked = plan.seeding.ask && plan.seeding.ask->candidate == i;
+      links[i]->WantSeed(asked ? std::optional<std::string>(plan.seeding.ask->name_space)
+                               : std::nullopt);
+    }
+    if (plan.seeding.seed_all) replica_->SeedAll(std::move(*plan.seeding.seed_all));
   }
   void Collect(const std::vector<std::shared_ptr<PeerLink>>& links, size_t at,
-               std::vector<RelayCandidate>& candidates,
-               std::vector<std::map<Origin, Sequence>>& plan) {
+               std::vector<RelayCandidate>& candidates, Plan& plan) {
     if (at == links.size()) {
-      plan = PlanRelays(*replica_->view(), replica_->name(), candidates);
+      const std::shared_ptr<const ReplicaView> view = replica_->view();
+      plan.relays = PlanRelays(*view, replica_->name(), candidates);
+      plan.seeding = PlanSeeding(*view, replica_->name(), *replica_->topology(), candidates);
       return;
     }
     links[at]->WithCandidate([&](const RelayCandidate& candidate) {

@@ -14,6 +14,8 @@ namespace homeport {
 
 struct LinkOptions {
   uint64_t credit_bytes = 32 * 1024 * 1024;
+  // How often what is here is compared with what a peer has.
+  absl::Duration compare_interval = absl::Seconds(10);
   // A peer that says nothing for this long is taken for gone. Peers send heartbeats.
   absl::Duration silence_max = absl::Seconds(3);
   // Waits between attempts to connect: from the first to the second, doubling.

@@ -55,7 +55,11 @@ class GrpcPeerLink final : public PeerLink, public std::enable_shared_from_this<
         receiver_({replica->topology()->cluster(), replica->name(), std::move(peer),
                    options.credit_bytes}),
         backoff_(options.backoff_min),
-        down_since_(replica->clock()->SteadyNow()) {}
+        down_since_(replica->clock()->SteadyNow()) {
+    CompareInitiator::Options compare;
+    compare.interval = options.compare_interval;
+    receiver_.EnableComparisons(replica->engine(), compare);
+  }
 
   void Tick() override {
     const SteadyTime now = replica_->clock()->SteadyNow();
@@ -98,6 +102,11 @@ class GrpcPeerLink final : public PeerLink, public std::enable_shared_from_this<
   void WantRelay(std::map<Origin, Sequence> wanted) override {
     absl::MutexLock lock(&mutex_);
     receiver_.WantRelay(std::move(wanted));
+  }
+
+  void WantSeed(std::optional<std::string> name_space) override {
+    absl::MutexLock lock(&mutex_);
+    receiver_.seeds().Want(std::move(name_space));
   }
 
   v1::LinkStatus Status() const override {
@@ -163,7 +172,9 @@ class GrpcPeerLink final : public PeerLink, public std::enable_shared_from_this<
     ended_ = absl::OkStatus();
     read_due_ = false;
     stub_->async()->Pull(&stream_->context, stream_);
-    fingerprint_ = replica_->topology()->fingerprint();
+    const auto topology = replica_->topology();
+    fingerprint_ = topology->fingerprint();
+    receiver_.SetShared(SharedNamespaces(*topology, replica_->name(), receiver_.peer()));
     stream_->request =
         receiver_.OnConnected(fingerprint_, *replica_->view(), replica_->clock()->WallNow());
     stream_->writing = true;
@@ -221,6 +232,11 @@ class GrpcPeerLink final : public PeerLink, public std::enable_shared_from_this<
       auto unpacked = UnpackResponse(receiver_.peer(), response);
       if (!unpacked.ok()) return EndLocked(unpacked.status());
       batch = std::move(*unpacked);
+      batch.repairs = receiver_.TakeRepairs();
+      if (!batch.repairs.empty()) {
+        Log(LogLevel::kWarning, "what is here differs from a peer's and is merged with it",
+            {{"peer", receiver_.peer().value()}, {"items", absl::StrCat(batch.repairs.size())}});
+      }
       if (response.has_heartbeat()) {
         receiver_.ObserveWall(response.heartbeat().wall_micros(), replica_->clock()->WallNow());
       }
@@ -258,6 +274,15 @@ class GrpcPeerLink final : public PeerLink, public std::enable_shared_from_this<
           {{"peer", receiver_.peer().value()},
            {"origin", absl::StrCat(absl::Hex(refused.origin.value(), absl::kZeroPad16))},
            {"why", refused.why.ToString()}});
+    }
+    if (!taken.seed_refused.ok()) {
+      Log(LogLevel::kWarning, "a piece of a seeding was not taken",
+          {{"peer", receiver_.peer().value()}, {"why", taken.seed_refused.ToString()}});
+      receiver_.seeds().OnRefused(taken.seed_refused, now);
+    }
+    if (!taken.repair_refused.ok()) {
+      Log(LogLevel::kWarning, "a peer's items were not merged",
+          {{"peer", receiver_.peer().value()}, {"why", taken.repair_refused.ToString()}});
     }
     if (status.ok()) {
       // Not at the hello: a peer whose first batch is refused would be asked for it ever again.

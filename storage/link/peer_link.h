@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "storage/link/link_manager.h"
@@ -23,6 +24,8 @@ class PeerLink {
   // so a stream that began under another one is ended and begun again.
   virtual void OnTopology() = 0;
   virtual void WantRelay(std::map<Origin, Sequence> wanted) = 0;
+  // The namespace that the peer is to be asked for; nullopt: none.
+  virtual void WantSeed(std::optional<std::string> name_space) = 0;
   virtual v1::LinkStatus Status() const = 0;
   virtual std::optional<absl::Duration> ClockOffset() const = 0;
   // Ends the stream for good. Returns once no callback will touch the replica any more.

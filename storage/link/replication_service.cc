@@ -23,6 +23,16 @@ using internal::v1::PullResponse;
 // Frames are bounded by their senders; a hello of a replica that was started a thousand times fits.
 constexpr int kHelloOriginsMax = 100000;
 
+LinkSender::Options SenderOptions(const Replica& replica,
+                                  const ReplicationServiceOptions& options) {
+  LinkSender::Options sender;
+  sender.cluster = replica.topology()->cluster();
+  sender.self = replica.name();
+  sender.batch_bytes = options.batch_bytes;
+  sender.seeding.bytes_per_second = options.seed_bytes_per_second;
+  return sender;
+}
+
 // What a stream's sender shares with the thread that fills it. The reactor goes when gRPC says so;
 // this stays while a closure may still look at it.
 class SenderStream : public std::enable_shared_from_this<SenderStream> {
@@ -33,8 +43,7 @@ class SenderStream : public std::enable_shared_from_this<SenderStream> {
       : replica_(replica),
         options_(options),
         runner_(runner),
-        sender_({replica->topology()->cluster(), replica->name(), options.batch_bytes},
-                replica->engine()) {}
+        sender_(SenderOptions(*replica, options), replica->engine()) {}
 
   void Attach(Reactor* reactor) {
     absl::MutexLock lock(&mutex_);
@@ -131,6 +140,9 @@ class SenderStream : public std::enable_shared_from_this<SenderStream> {
     }
     const auto view = replica_->view();
     auto next = sender_.Next(*view);
+    if (next.ok() && !next->has_value()) {
+      next = sender_.NextSeed(*view, replica_->clock()->SteadyNow());
+    }
     if (!next.ok()) {
       Log(LogLevel::kError, "the change log can not be read",
           {{"peer", sender_.peer().value()}, {"error", next.status().ToString()}});
@@ -141,6 +153,7 @@ class SenderStream : public std::enable_shared_from_this<SenderStream> {
     } else {
       const SteadyTime now = replica_->clock()->SteadyNow();
       const bool beat = now >= heartbeat_next_;
+      if (sender_.busy()) Wake();
       if (!next->has_value() && !beat) return;
       response_ = next->has_value() ? std::move(**next) : PullResponse();
       if (beat) {

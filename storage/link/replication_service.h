@@ -17,6 +17,8 @@ namespace homeport {
 struct ReplicationServiceOptions {
   absl::Duration heartbeat_interval = absl::Milliseconds(500);
   size_t batch_bytes = 256 * 1024;
+  // What a seeding sends to one receiver at most.
+  uint64_t seed_bytes_per_second = 64 * 1024 * 1024;
   // Streams at most; one more is RESOURCE_EXHAUSTED.
   int streams_max = 256;
 };

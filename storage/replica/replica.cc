@@ -6,12 +6,14 @@
 #include <thread>
 #include <utility>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "common/base/check.h"
 #include "common/log/log.h"
 #include "common/status/error.h"
 #include "common/store/validate.h"
+#include "common/topology/option_ranges.h"
 #include "storage/replica/ack_waits.h"
 #include "storage/replica/commit_queue.h"
 #include "storage/replica/runner.h"
@@ -34,6 +36,13 @@ constexpr absl::Duration kGiveUpMax = absl::Milliseconds(50);
 // way to go.
 constexpr absl::Duration kAckGiveUpMax = absl::Milliseconds(250);
 
+// Nothing of what a link brought was taken in.
+Taken Refused(absl::Status why) {
+  Taken taken;
+  taken.status = std::move(why);
+  return taken;
+}
+
 // When a call with this deadline is to be told that what it waits for did not come.
 SteadyTime GiveUpTime(SteadyTime deadline, SteadyTime now, absl::Duration most) {
   if (deadline == absl::InfiniteDuration()) return deadline;
@@ -46,6 +55,11 @@ struct RequestParts {
   const std::string* token;
   v1::ConsistencyLevel level = v1::CONSISTENCY_LEVEL_SESSION;
 };
+
+RetentionLimits RetentionOf(const Topology& topology) {
+  const internal::v1::StorageOptions& storage = topology.proto().storage();
+  return {storage.log_bytes_max(), ToAbslDuration(storage.log_age_max())};
+}
 
 template <typename Request>
 RequestParts ReadParts(const Request& request) {
@@ -126,7 +140,12 @@ class Replica::Impl {
         return;
       }
     }
-    queued.done(Taken{Stopping(), {}, 0});
+    queued.done(Refused(Stopping()));
+  }
+
+  void SeedAll(std::vector<std::string> namespaces) {
+    absl::MutexLock lock(&mutex_);
+    seed_all_ = std::move(namespaces);
   }
 
   std::shared_ptr<const Published> published() const {
@@ -230,6 +249,7 @@ class Replica::Impl {
                                      ? info->default_consistency
                                      : parts->level;
     if (level == v1::CONSISTENCY_LEVEL_SESSION) {
+      if (auto lost = published->view->FindLost(*token)) return HistoryLost(*token, *lost);
       SessionToken::Position missing;
       if (!published->view->Covers(*token, &missing)) {
         return Wait(context, request, response, done, std::move(*token), missing);
@@ -239,8 +259,8 @@ class Replica::Impl {
       if (auto status = ValidateItemTypes(request.mutate(), info->item_type); !status.ok()) {
         return status;
       }
-      return Enqueue(context, request.mutate(), response->mutable_mutate(), done,
-                     std::move(*token), ConflictNumber(request.restores_conflict()));
+      return Enqueue(context, request.mutate(), response->mutable_mutate(), done, std::move(*token),
+                     ConflictNumber(request.restores_conflict()));
     }
     absl::Status status = Read(*published, *info, level, request, *token, response);
     done(std::move(status));
@@ -268,6 +288,23 @@ class Replica::Impl {
     // The commit that the call waits for may have come in between.
     waiting_changed_ = true;
     return absl::OkStatus();
+  }
+
+  // What the session saw was lost with a disk; nobody will ever have it.
+  absl::Status HistoryLost(SessionToken token, const SessionToken::Position& lost) const {
+    const ReplicaView& view = *published()->view;
+    view.DropLost(token);
+    const OriginView* origin = view.Find(lost.origin);
+    const uint64_t end = origin == nullptr || !origin->closed_end ? 0 : origin->closed_end->value();
+    return MakeError(
+        absl::StatusCode::kFailedPrecondition, reason::kHistoryLost,
+        absl::StrCat("the session saw entry ", lost.sequence.value(), " of origin ",
+                     absl::Hex(lost.origin.value()), ", which was lost with a disk behind ", end,
+                     "; go on with a new session, or with the token in 'fresh_token' (base64)"),
+        {{"origin", absl::StrCat(absl::Hex(lost.origin.value()))},
+         {"have", absl::StrCat(end)},
+         {"want", absl::StrCat(lost.sequence.value())},
+         {"fresh_token", absl::Base64Escape(token.Serialize(cluster_))}});
   }
 
   absl::Status TokenAhead(const SessionToken::Position& missing) const {
@@ -404,6 +441,7 @@ class Replica::Impl {
     while (true) {
       std::vector<QueuedWrite> writes;
       std::vector<QueuedPeerBatch> batches;
+      std::vector<std::string> seed_all;
       bool stopping = false;
       {
         absl::MutexLock lock(&mutex_);
@@ -417,18 +455,33 @@ class Replica::Impl {
         // What peers sent before is applied first: taking more in than is applied would only move
         // the queue from the peer's disk to this one.
         TakeWork(!backlog || stopping, writes, batches);
+        seed_all.swap(seed_all_);
       }
       const Moment now = Now();
       if (now.steady >= disk_next) {
         disk_next = now.steady + kDiskCheckInterval;
         CheckDisk();
+        PlanTruncation(now);
       }
+      if (!seed_all.empty()) core_->StageSeedAll(seed_all);
       CommitGroup(now, writes, batches);
       ServeWaiting(now.steady);
       acks_.Expire(now.steady);
       if (stopping && writes.empty() && batches.empty()) break;
     }
     AbandonWaiting();
+  }
+
+  // What everybody has, and what is beyond the bounds, leaves the log.
+  void PlanTruncation(const Moment& now) {
+    const std::shared_ptr<const Published> published = this->published();
+    std::vector<ReplicaName> others;
+    for (const RegionInfo& region : published->topology->regions()) {
+      for (const ReplicaInfo& replica : region.replicas) {
+        if (replica.name != options_.name) others.push_back(replica.name);
+      }
+    }
+    core_->PlanTruncation([&](Origin origin) { return acks_.AppliedByAll(origin, others); }, now);
   }
 
   // How long the commit thread may sleep: no waiting call is to learn too late that it gives up.
@@ -542,7 +595,7 @@ class Replica::Impl {
       acks_.OnMemberReport(report);
     }
     if (batch.HasEntries()) {
-      if (auto status = WriteState(); !status.ok()) return {std::move(status), {}, 0};
+      if (auto status = WriteState(); !status.ok()) return Refused(std::move(status));
     }
     return TakeIn(batch, *core_, now);
   }
@@ -602,7 +655,8 @@ class Replica::Impl {
           waiting_.begin(), waiting_.end(), [&view, now](const WaitingCall& call) {
             const bool cancelled =
                 call.context.cancellation != nullptr && call.context.cancellation->cancelled();
-            return !cancelled && call.give_up > now && !view.Covers(call.token);
+            return !cancelled && call.give_up > now && !view.Covers(call.token) &&
+                   !view.FindLost(call.token);
           });
       ready.assign(std::make_move_iterator(left), std::make_move_iterator(waiting_.end()));
       waiting_.erase(left, waiting_.end());
@@ -617,7 +671,9 @@ class Replica::Impl {
           }
         }
         SessionToken::Position missing;
-        if (call.give_up <= now && !published()->view->Covers(call.token, &missing)) {
+        const std::shared_ptr<const ReplicaView> view = published()->view;
+        if (call.give_up <= now && !view->FindLost(call.token) &&
+            !view->Covers(call.token, &missing)) {
           call.done(TokenAhead(missing));
           return;
         }
@@ -634,7 +690,7 @@ class Replica::Impl {
       left.swap(waiting_);
       for (QueuedPeerBatch& batch : peer_batches_) {
         runner_.Run([done = std::move(batch.done), status = Stopping()]() mutable {
-          done(Taken{std::move(status), {}, 0});
+          done(Refused(std::move(status)));
         });
       }
       peer_batches_.clear();
@@ -660,6 +716,7 @@ class Replica::Impl {
     const std::shared_ptr<const Published> last = published();
     if (last != nullptr && last->topology != next->topology) {
       core_->SetPolicy(HoldingPolicy(next->topology, next->region));
+      core_->SetRetention(RetentionOf(*next->topology));
       core_->journal().SetBytesMax(next->topology->proto().storage().conflict_journal_bytes());
     }
     const Topology& topology = *next->topology;
@@ -713,6 +770,8 @@ class Replica::Impl {
   std::deque<QueuedWrite> writes_ ABSL_GUARDED_BY(mutex_);
   size_t write_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   std::deque<QueuedPeerBatch> peer_batches_ ABSL_GUARDED_BY(mutex_);
+  // Namespaces with which the whole replica is to be seeded; empty: that is not asked for.
+  std::vector<std::string> seed_all_ ABSL_GUARDED_BY(mutex_);
   std::vector<WaitingCall> waiting_ ABSL_GUARDED_BY(mutex_);
   bool waiting_changed_ ABSL_GUARDED_BY(mutex_) = false;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
@@ -741,6 +800,7 @@ absl::StatusOr<std::shared_ptr<Replica>> Replica::Open(ReplicaOptions options,
   core_options.replica = options.name;
   core_options.clock.drift_max = options.clock_drift_max;
   core_options.request_id_window = options.request_id_window;
+  core_options.retention = RetentionOf(*topology);
   core_options.conflict_journal_bytes = topology->proto().storage().conflict_journal_bytes();
   if (topology->FindReplica(options.name) == nullptr) {
     return absl::FailedPreconditionError(
@@ -782,6 +842,9 @@ void Replica::OnPeerAcknowledged(
     const ReplicaName& peer,
     const google::protobuf::RepeatedPtrField<internal::v1::OriginReport>& reports) {
   impl_->acks().OnAcknowledged(peer, reports);
+}
+void Replica::SeedAll(std::vector<std::string> namespaces) {
+  impl_->SeedAll(std::move(namespaces));
 }
 std::shared_ptr<const ReplicaView> Replica::view() const { return impl_->published()->view; }
 std::shared_ptr<const Topology> Replica::topology() const { return impl_->topology(); }

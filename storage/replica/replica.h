@@ -85,6 +85,9 @@ class Replica : public RecordStore {
       const ReplicaName& peer,
       const google::protobuf::RepeatedPtrField<internal::v1::OriginReport>& reports);
 
+  // Begins to seed the whole replica with these namespaces; nothing if that is under way.
+  void SeedAll(std::vector<std::string> namespaces);
+
   // As of the last commit. Never null.
   std::shared_ptr<const ReplicaView> view() const;
   std::shared_ptr<const Topology> topology() const;

@@ -22,8 +22,26 @@ void RegionAcks::Raise(Member& member, const Reports& reports) {
   }
 }
 
+RegionAcks::Member* RegionAcks::Add(const std::string& replica) {
+  std::map<ReplicaName, Member>& region = regions_[RegionOf(replica)];
+  auto found = region.find(ReplicaName(replica));
+  if (found != region.end()) return &found->second;
+  if (members_ >= kMembersMax) return nullptr;
+  ++members_;
+  return &region[ReplicaName(replica)];
+}
+
+const RegionAcks::Member* RegionAcks::Find(const ReplicaName& replica) const {
+  auto region = regions_.find(RegionOf(replica.value()));
+  if (region == regions_.end()) return nullptr;
+  auto member = region->second.find(replica);
+  return member == region->second.end() ? nullptr : &member->second;
+}
+
 void RegionAcks::OnHello(const internal::v1::Hello& hello) {
-  Member& member = regions_[RegionOf(hello.replica())][ReplicaName(hello.replica())];
+  Member* added = Add(hello.replica());
+  if (added == nullptr) return;
+  Member& member = *added;
   member = Member();
   member.start = Origin(hello.origin());
   member.partial.insert(hello.partial_namespaces().begin(), hello.partial_namespaces().end());
@@ -38,7 +56,9 @@ void RegionAcks::OnAcknowledged(const ReplicaName& peer, const Reports& reports)
 }
 
 void RegionAcks::OnMemberReport(const internal::v1::MemberReport& report) {
-  Member& member = regions_[RegionOf(report.replica())][ReplicaName(report.replica())];
+  Member* added = Add(report.replica());
+  if (added == nullptr) return;
+  Member& member = *added;
   if (report.as_of() < member.as_of) return;
   // Of an earlier start than the one that said hello here nothing is believed; of a later one the
   // report may lack what has not changed, which only delays an answer.
@@ -51,6 +71,25 @@ void RegionAcks::OnMemberReport(const internal::v1::MemberReport& report) {
   member.partial.clear();
   member.partial.insert(report.partial_namespaces().begin(), report.partial_namespaces().end());
   Raise(member, report.origins());
+}
+
+Sequence RegionAcks::AppliedByAll(Origin origin, absl::Span<const ReplicaName> members) const {
+  Sequence least(~uint64_t{0});
+  for (const ReplicaName& name : members) {
+    const Member* member = Find(name);
+    if (member == nullptr || !member->partial.empty()) return Sequence(0);
+    auto applied = member->applied.find(origin);
+    if (applied == member->applied.end()) return Sequence(0);
+    least = std::min(least, applied->second);
+  }
+  return least;
+}
+
+std::optional<Sequence> RegionAcks::AppliedBy(const ReplicaName& name, Origin origin) const {
+  const Member* member = Find(name);
+  if (member == nullptr) return std::nullopt;
+  auto applied = member->applied.find(origin);
+  return applied == member->applied.end() ? Sequence(0) : applied->second;
 }
 
 int RegionAcks::Count(Origin origin, Sequence sequence, absl::string_view name_space,

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 
@@ -20,6 +21,10 @@ namespace homeport {
 // Thread-compatible.
 class RegionAcks {
  public:
+  // Members that are kept at most; there are as many as the topology has replicas, and those that
+  // left.
+  static constexpr size_t kMembersMax = 1000;
+
   using Reports = google::protobuf::RepeatedPtrField<internal::v1::OriginReport>;
 
   // A peer's stream began. What was known of the peer is forgotten: its disk may be another one.
@@ -30,6 +35,11 @@ class RegionAcks {
   // later.
   void OnMemberReport(const internal::v1::MemberReport& report);
 
+  // What every one of the members has applied of the origin; 0 while nothing is known of one, or
+  // one holds some namespace only in part.
+  Sequence AppliedByAll(Origin origin, absl::Span<const ReplicaName> members) const;
+  // What the member has applied of the origin; nullopt while nothing is known of it.
+  std::optional<Sequence> AppliedBy(const ReplicaName& member, Origin origin) const;
   // How many of the regions have an entry of the namespace.
   int Count(Origin origin, Sequence sequence, absl::string_view name_space,
             absl::Span<const std::string> regions) const;
@@ -42,7 +52,11 @@ class RegionAcks {
     std::set<std::string> partial;
   };
   static void Raise(Member& member, const Reports& reports);
+  // Null if there are too many.
+  Member* Add(const std::string& replica);
+  const Member* Find(const ReplicaName& replica) const;
 
+  size_t members_ = 0;
   // By region, then by replica.
   std::map<std::string, std::map<ReplicaName, Member>, std::less<>> regions_;
 };
