@@ -60,8 +60,16 @@ std::string Regions(const v1::GetStatusResponse& response, bool colours) {
   return table.ToString(colours);
 }
 
+// "0, verified 12 s ago"
+std::string Divergence(const v1::LinkStatus& link) {
+  if (!link.has_verified_age()) return "not verified yet";
+  return absl::StrCat(link.records_differ(), ", verified ",
+                      Describe(DurationOf(link.verified_age())), " ago");
+}
+
 std::string Links(const v1::ReplicaStatus& replica, bool colours) {
-  TextTable table({"FROM", "STATE", ">LAG", ">ENTRIES BEHIND", ">RECEIVED", ">BYTES", "NOTE"});
+  TextTable table({"FROM", "STATE", ">LAG", ">ENTRIES BEHIND", ">RECEIVED", ">BYTES",
+                   ">RECORDS THAT DIFFER", "NOTE"});
   for (const v1::LinkStatus& link : replica.links()) {
     table.Add({link.peer(),
                {Describe(link.state()), StyleOfLink(link.state())},
@@ -69,7 +77,10 @@ std::string Links(const v1::ReplicaStatus& replica, bool colours) {
                absl::StrCat(link.lag_entries()),
                absl::StrCat(link.entries_received()),
                DescribeBytes(link.bytes_received()),
-               link.reason()});
+               Divergence(link),
+               !link.reason().empty() || link.compare_put_off().empty()
+                   ? link.reason()
+                   : absl::StrCat("not compared: ", link.compare_put_off())});
   }
   return table.empty() ? "" : "\n" + table.ToString(colours);
 }

@@ -33,7 +33,7 @@ class LinkSender {
     size_t batch_bytes = 256 * 1024;
     // Sequences that one message may leave out, so that a message never walks the whole log.
     int skips_max = 10000;
-    SeedSender::Options seeding;
+    SeedSender::Options seeding{};
   };
 
   LinkSender(Options options, KvEngine* engine);

@@ -49,6 +49,7 @@ TEST(ReportTest, StatusShowsRegionsLinksAndLagAtAGlance) {
         lag_entries: 40
         entries_received: 7
         bytes_received: 1536
+        verified_age { seconds: 12 }
       }
       links { peer: "eu-central-1/a" state: LINK_STATE_CONNECTING reason: "connection refused" }
     }
@@ -68,10 +69,12 @@ TEST(ReportTest, StatusShowsRegionsLinksAndLagAtAGlance) {
             "sa-east-1    sa-east-1/a  ejected      115 ms  127.0.0.1:2  5 failures in a row\n"
             "edge         none                              127.0.0.1:3\n"
             "\n"
-            "FROM            STATE            LAG  ENTRIES BEHIND  RECEIVED    BYTES  NOTE\n"
-            "sa-east-1/a     catching up   3.00 s              40         7  1.5 KiB\n"
-            "eu-central-1/a  connecting   unknown               0         0      0 B  connection "
-            "refused\n"
+            "FROM            STATE            LAG  ENTRIES BEHIND  RECEIVED    BYTES  "
+            "   RECORDS THAT DIFFER  NOTE\n"
+            "sa-east-1/a     catching up   3.00 s              40         7  1.5 KiB  "
+            "0, verified 12.0 s ago\n"
+            "eu-central-1/a  connecting   unknown               0         0      0 B  "
+            "      not verified yet  connection refused\n"
             "\n"
             "replica us-east-1/a: origin 00000000000000ff, 12 entries, 2.0 KiB on disk\n"
             "geo: x.mmdb, Country, 10 days old; DB-IP\n"
