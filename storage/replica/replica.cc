@@ -582,7 +582,12 @@ class Replica::Impl {
     if (write.context.cancellation != nullptr && write.context.cancellation->cancelled()) {
       return {absl::CancelledError("the caller cancelled; the write was not done"), {}};
     }
-    const LocalWrite local{.mutation = write.mutation, .token = &write.token};
+    // The topology may have changed since the write was queued.
+    const std::shared_ptr<const Published> published = this->published();
+    const NamespaceInfo* info = published->topology->FindNamespace(write.mutation->namespace_());
+    const LocalWrite local{.mutation = write.mutation,
+                           .token = &write.token,
+                           .ttl = info == nullptr ? absl::ZeroDuration() : info->ttl};
     auto name = write.restores == ConflictNumber(0)
                     ? core_->StageWrite(local, now)
                     : core_->StageRestore(write.restores, local, now);

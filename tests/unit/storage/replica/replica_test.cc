@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <filesystem>
+#include <limits>
 #include <thread>
 #include <utility>
 
@@ -44,6 +45,12 @@ std::shared_ptr<const Topology> MakeTopology() {
   internal::v1::Namespace* elsewhere = proto.add_namespaces();
   elsewhere->set_name("elsewhere");
   elsewhere->add_regions("r1");
+  internal::v1::Namespace* brief = proto.add_namespaces();
+  brief->set_name("brief");
+  brief->mutable_ttl()->set_seconds(10);
+  internal::v1::Namespace* counters = proto.add_namespaces();
+  counters->set_name("counters");
+  counters->set_item_type(internal::v1::ITEM_TYPE_COUNTER);
   auto topology = Topology::Create(proto);
   EXPECT_TRUE(topology.ok()) << topology.status();
   return *topology;
@@ -221,6 +228,45 @@ TEST_F(ReplicaTest, NothingIsAnsweredBeforeItsSync) {
   watch_->Release();
   first->done.WaitForNotification();
   EXPECT_TRUE(first->status.ok());
+}
+
+TEST_F(ReplicaTest, AValueLivesAsLongAsItsNamespaceSays) {
+  Open();
+  StoreRequest put = Put("x", "1");
+  put.mutable_mutate()->set_namespace_("brief");
+  ASSERT_TRUE(Call(put).ok());
+  StoreRequest get = Get("x");
+  get.mutable_get()->set_namespace_("brief");
+  clock_.Advance(absl::Milliseconds(9900));
+  StoreResponse response;
+  ASSERT_TRUE(Call(get, response).ok());
+  EXPECT_EQ(response.get().item().value(), "1");
+  EXPECT_TRUE(response.get().item().has_expires());
+  clock_.Advance(absl::Milliseconds(200));
+  response.Clear();
+  ASSERT_TRUE(Call(get, response).ok());
+  EXPECT_FALSE(response.get().has_item());
+}
+
+TEST_F(ReplicaTest, AChangeThatDoesNotFitTheTypeIsRefusedWhoeverSendsIt) {
+  Open();
+  StoreRequest request = Put("x", "1");
+  request.mutable_mutate()->set_namespace_("counters");
+  const absl::Status wrong = Call(request);
+  EXPECT_EQ(wrong.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(ReasonOf(wrong), reason::kItemTypeWrong);
+  EXPECT_EQ(ErrorMetadataOf(wrong, "field"), "changes[0].put");
+  request.mutable_mutate()->mutable_changes(0)->set_add(7);
+  ASSERT_TRUE(Call(request).ok());
+  StoreRequest get = Get("x");
+  get.mutable_get()->set_namespace_("counters");
+  StoreResponse response;
+  ASSERT_TRUE(Call(get, response).ok());
+  EXPECT_EQ(response.get().item().counter(), 7);
+  request.mutable_mutate()->mutable_changes(0)->set_add(std::numeric_limits<int64_t>::max());
+  const absl::Status full = Call(request);
+  EXPECT_EQ(full.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(ReasonOf(full), reason::kCounterOverflow);
 }
 
 TEST_F(ReplicaTest, AfterAFailedSyncNothingIsAcknowledgedAndReadsGoOn) {
