@@ -23,21 +23,22 @@ absl::Status CanFollow(const std::string& region, const std::string& replica,
           absl::StrCat("namespaces: '", before.name.value(),
                        "' is gone; taking a namespace away is not supported"));
     }
-    for (size_t i = 0; i < in_force.regions().size(); ++i) {
+    bool kept = before.regions.empty();
+    for (const int i : before.regions) {
       const std::string& name = in_force.regions()[i].name.value();
       const std::optional<int> index = next.FindRegion(name);
-      const bool held = before.HeldBy(static_cast<int>(i));
       if (!index) {
-        if (!held) continue;
         return absl::FailedPreconditionError(
             absl::StrCat("regions: '", name, "' is gone, which holds namespace '",
                          before.name.value(), "'; what only it has would be lost"));
       }
-      if (held != after->HeldBy(*index)) {
-        return absl::FailedPreconditionError(absl::StrCat(
-            "namespaces: '", before.name.value(), "' ", held ? "is taken from" : "is given to",
-            " region '", name, "'; moving a namespace's data is not supported"));
-      }
+      kept = kept || after->HeldBy(*index);
+    }
+    if (!kept) {
+      return absl::FailedPreconditionError(
+          absl::StrCat("namespaces: '", before.name.value(),
+                       "' is taken from every region that holds it; give it to the new ones first, "
+                       "and take it from the old ones when they have it"));
     }
   }
   return absl::OkStatus();

@@ -307,6 +307,17 @@ class Replica::Impl {
          {"fresh_token", absl::Base64Escape(token.Serialize(cluster_))}});
   }
 
+  // The namespace was given to this region, and has to be brought here first.
+  absl::Status NotWhole(const ReplicaView& view, const NamespaceInfo& info) const {
+    const NamespaceSeeding& seeding = *view.seeding->Find(info.name.value());
+    const std::string progress =
+        absl::StrCat(seeding.items, " of ", std::max(seeding.items, seeding.items_total), " items");
+    return MakeError(absl::StatusCode::kUnavailable, reason::kCatchingUp,
+                     absl::StrCat(options_.name.value(), " does not hold namespace '",
+                                  info.name.value(), "' whole yet: ", progress),
+                     {{"replica", options_.name.value()}, {"progress", progress}});
+  }
+
   absl::Status TokenAhead(const SessionToken::Position& missing) const {
     const Sequence have = published()->view->AppliedOf(missing.origin);
     return MakeError(
@@ -383,6 +394,7 @@ class Replica::Impl {
   absl::Status Read(const Published& published, const NamespaceInfo& info,
                     v1::ConsistencyLevel level, const StoreRequest& request, SessionToken& token,
                     StoreResponse* response) {
+    if (!published.view->HoldsWhole(info.name.value())) return NotWhole(*published.view, info);
     const HybridTime now = published.view->TimeAt(clock_->SteadyNow());
     switch (request.operation_case()) {
       case StoreRequest::kGet: {
@@ -721,6 +733,7 @@ class Replica::Impl {
     const std::shared_ptr<const Published> last = published();
     if (last != nullptr && last->topology != next->topology) {
       core_->SetPolicy(HoldingPolicy(next->topology, next->region));
+      next->view = core_->view();  // which says what is not whole by the new policy
       core_->SetRetention(RetentionOf(*next->topology));
       core_->journal().SetBytesMax(next->topology->proto().storage().conflict_journal_bytes());
     }
@@ -811,22 +824,11 @@ absl::StatusOr<std::shared_ptr<Replica>> Replica::Open(ReplicaOptions options,
     return absl::FailedPreconditionError(
         absl::StrCat("the topology has no replica ", options.name.value()));
   }
-  const std::optional<int> region =
-      topology->FindRegion(options.name.value().substr(0, options.name.value().find('/')));
-  HP_CHECK(region.has_value());
   auto core = ReplicaCore::Open(std::move(core_options), engine.get(), origin,
                                 {clock->WallNow(), clock->SteadyNow()});
   if (!core.ok()) {
     return absl::Status(core.status().code(),
                         absl::StrCat(options.data_path, ": ", core.status().message()));
-  }
-  for (const std::string& name_space : (*core)->left_out()) {
-    const NamespaceInfo* info = topology->FindNamespace(name_space);
-    if (info == nullptr || !info->HeldBy(*region)) continue;
-    return absl::FailedPreconditionError(absl::StrCat(
-        options.data_path, ": this region now holds namespace '", name_space,
-        "', but entries of it were left out here while it did not; with an empty data directory ",
-        options.name.value(), " gets everything from its peers"));
   }
   return std::shared_ptr<Replica>(new Replica(std::make_unique<Impl>(
       std::move(options), std::move(engine), std::move(*core), clock, std::move(topology))));

@@ -57,16 +57,19 @@ TEST(FollowTopologyTest, AChangedPolicyIsFollowed) {
   EXPECT_EQ(Follow(MakeProto(3), after), absl::OkStatus());
 }
 
-TEST(FollowTopologyTest, ANamespaceCanNotBeGivenToARegionThatWasLeftOut) {
+TEST(FollowTopologyTest, ANamespaceCanBeGivenToARegionAndTakenFromOne) {
   Proto after = MakeProto(3);
   after.mutable_namespaces(1)->add_regions("r2");
-  ExpectRefused(Follow(MakeProto(3), after), "'some' is given to region 'r2'");
+  EXPECT_EQ(Follow(MakeProto(3), after), absl::OkStatus());
+  after.mutable_namespaces(1)->mutable_regions()->DeleteSubrange(0, 1);
+  EXPECT_EQ(Follow(MakeProto(3), after), absl::OkStatus());
 }
 
-TEST(FollowTopologyTest, ANamespaceCanNotBeTakenFromARegion) {
+TEST(FollowTopologyTest, ANamespaceCanNotBeTakenFromEveryRegionThatHoldsIt) {
   Proto after = MakeProto(3);
-  after.mutable_namespaces(1)->mutable_regions()->RemoveLast();
-  ExpectRefused(Follow(MakeProto(3), after), "'some' is taken from region 'r1'");
+  after.mutable_namespaces(1)->clear_regions();
+  after.mutable_namespaces(1)->add_regions("r2");
+  ExpectRefused(Follow(MakeProto(3), after), "'some' is taken from every region that holds it");
 }
 
 TEST(FollowTopologyTest, ANamespaceCanNotGo) {
