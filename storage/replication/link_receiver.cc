@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/base/mutants.h"
 #include "storage/replication/link_sender.h"
 
 namespace homeport {
@@ -17,9 +18,12 @@ LinkReceiver::LinkReceiver(Options options) : options_(std::move(options)), seed
 PullRequest LinkReceiver::OnConnected(const std::string& topology_fingerprint,
                                       const ReplicaView& view, absl::Time wall) {
   established_ = false;
+  peer_start_ = Origin(0);
+  left_ = view.left;
   acknowledged_.clear();
   not_from_peer_.clear();
   paused_.Clear();
+  peer_holds_back_ = false;
   if (compare_ != nullptr) compare_->Reset();
   seeds_.OnConnected();
   credit_due_ = 0;
@@ -32,6 +36,10 @@ PullRequest LinkReceiver::OnConnected(const std::string& topology_fingerprint,
     acknowledged_[origin.origin] = {origin.received, origin.applied};
   }
   relay_changed_ = !relay_.empty();
+  if (stand_by_) {
+    peer_holds_back_ = true;
+    request.set_standby(true);
+  }
   return request;
 }
 
@@ -57,6 +65,7 @@ absl::Status LinkReceiver::OnResponse(const PullResponse& response, SteadyTime n
         refused_state_ = v1::LINK_STATE_SNAPSHOT_NEEDED;
         break;
       case internal::v1::LINK_REFUSAL_NOT_A_MEMBER:
+      case internal::v1::LINK_REFUSAL_LEFT:
         refused_state_ = v1::LINK_STATE_FENCED;
         break;
       default:
@@ -73,6 +82,13 @@ absl::Status LinkReceiver::OnResponse(const PullResponse& response, SteadyTime n
           absl::StrCat("expected ", options_.peer.value(), " of cluster ", options_.cluster,
                        ", found ", hello.replica(), " of cluster ", hello.cluster()));
     }
+    if (const Origin left = OriginOfLeft(left_.get(), options_.peer, hello.origins());
+        left != Origin(0) && !HP_MUTANT(kLeftReplicaWelcome)) {
+      refused_state_ = v1::LINK_STATE_FENCED;
+      reason_ = LeftText(options_.peer, left);
+      return absl::FailedPreconditionError(reason_);
+    }
+    peer_start_ = Origin(hello.origin());
     // A peer whose disk was wiped or replaced has less than it had, so nothing is kept of before.
     peer_origins_.clear();
     TakeReports(hello.origins());
@@ -126,6 +142,10 @@ std::optional<PullRequest> LinkReceiver::NextRequest(const ReplicaView& view) {
       position->set_sequence(view.ReceivedOf(origin).value());
     }
     request.mutable_relay();
+  }
+  if (stand_by_ != peer_holds_back_) {
+    peer_holds_back_ = stand_by_;
+    request.set_standby(stand_by_);
   }
   paused_.AddTo(request, view, now_);
   // What lags far behind has too much in flight to be compared.
@@ -235,6 +255,7 @@ v1::LinkStatus LinkReceiver::Status(const ReplicaView& view, absl::Time wall) co
           absl::ToInt64Nanoseconds(age - absl::Seconds(absl::ToInt64Seconds(age)))));
     }
   }
+  status.set_standby(stand_by_);
   status.set_lag_entries(behind);
   status.set_pending_bytes(bytes_received_ - bytes_committed_);
   status.set_bytes_received(bytes_received_);

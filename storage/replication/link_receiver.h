@@ -82,6 +82,8 @@ class LinkReceiver {
   // Other replicas' origins that this peer is to send, from the received positions on.
   void WantRelay(std::map<Origin, Sequence> wanted);
 
+  // True: another replica of this region pulls what the peer has, and this one stands by.
+  void StandBy(bool stand_by) { stand_by_ = stand_by; }
   // What is kept for seeding, and what the peer is to be asked for.
   SeedLink& seeds() { return seeds_; }
   const SeedLink& seeds() const { return seeds_; }
@@ -95,6 +97,8 @@ class LinkReceiver {
   // True if the peer said that it can not send the origin beyond `after`.
   bool NotFromPeer(Origin origin, Sequence after) const;
   const ReplicaName& peer() const { return options_.peer; }
+  // The origin by which the peer opened the stream; 0 before its hello.
+  Origin peer_start() const { return peer_start_; }
   // The peer's wall clock less this one's when its last message came, the way there included.
   std::optional<absl::Duration> clock_offset() const { return clock_offset_; }
   void ObserveWall(uint64_t peer_wall_micros, absl::Time wall);
@@ -105,12 +109,16 @@ class LinkReceiver {
 
   Options options_;
   bool established_ = false;
+  Origin peer_start_;
+  std::shared_ptr<const LeftReplicas> left_;
   v1::LinkState refused_state_ = v1::LINK_STATE_UNSPECIFIED;
   std::string reason_ = "not connected yet";
   std::map<Origin, PeerOrigin> peer_origins_;
   std::map<Origin, Sequence> not_from_peer_;
   std::map<Origin, std::pair<Sequence, Sequence>> acknowledged_;
   PausedOrigins paused_;
+  bool stand_by_ = false;
+  bool peer_holds_back_ = false;  // as it was told
   std::unique_ptr<CompareInitiator> compare_;  // null: nothing is compared
   SeedLink seeds_;
   SteadyTime now_ = -absl::InfiniteDuration();  // of the last message
