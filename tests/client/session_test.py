@@ -14,12 +14,13 @@ sys.path.insert(0, os.path.join(REPOSITORY, "tests", "integration"))
 from harness import DE, PROGRAM, Server, new_folder, topology, write_topology
 
 HERE = os.path.join(REPOSITORY, "tests", "client")
+NAMESPACES = ["demo", {"name": "views", "item_type": "counter"}, {"name": "tags", "item_type": "set"}]
 PACKAGES = ["@grpc/grpc-js", "@grpc/proto-loader"]
 
 
-def document_block(language):
+def document_block(language, index=0):
     with open(os.path.join(REPOSITORY, "docs", "clients.md"), encoding="utf-8") as file:
-        return re.search(f"```{language}\n(.*?)```", file.read(), re.DOTALL).group(1)
+        return re.findall(f"```{language}\n(.*?)```", file.read(), re.DOTALL)[index]
 
 
 def text_of(*path):
@@ -31,7 +32,7 @@ class SessionTest(unittest.TestCase):
 
     def setUp(self):
         self.server = Server(write_topology(os.path.join(new_folder(), "topology.yaml"),
-                                            topology([DE])), DE).start()
+                                            topology([DE], NAMESPACES)), DE).start()
         self.addCleanup(self.server.kill)
 
     def output_of(self, *command, **environment):
@@ -49,6 +50,17 @@ class PythonTest(SessionTest):
                               self.server.public, "demo", PYTHONPATH=os.environ["HOMEPORT_STUBS"])
         self.assertEqual(said, "written at eu-central-1/a\nread Ada\nitem name Ada\n"
                                "error NOT_FOUND NAMESPACE_UNKNOWN no-such\n")
+
+
+    def test_counters_and_sets_from_python_are_as_documented(self):
+        self.assertEqual(document_block("python", 1), text_of("python", "counters_and_sets.py"))
+        said = self.output_of(sys.executable, "-B",
+                              os.path.join(HERE, "python", "counters_and_sets.py"),
+                              self.server.public, "views", "tags", "demo",
+                              PYTHONPATH=os.environ["HOMEPORT_STUBS"])
+        self.assertEqual(said, "counter 3\nset blue red\nexpires True\n"
+                               "error INVALID_ARGUMENT changes[0].put: namespace 'views' has "
+                               "counters, which are changed by add and delete\n")
 
 
 class NodeTest(SessionTest):

@@ -66,7 +66,7 @@ TEST(CommandsTest, HelpListsCommandsExitCodesAndEnvironment) {
   CaptureStdout();
   EXPECT_EQ(RunCommandLine(kCommands, {"help"}), kExitOk);
   const std::string help = GetCapturedStdout();
-  EXPECT_THAT(help, HasSubstr("  config check  Checks.\n"));
+  EXPECT_THAT(help, HasSubstr("  config check      Checks.\n"));
   EXPECT_THAT(help, HasSubstr("  5    the outcome of a write is unknown"));
   EXPECT_THAT(help, HasSubstr("HOMEPORT_GATEWAY"));
 }
@@ -144,6 +144,19 @@ TEST(CallsTest, RangesOfKeysNeedARecord) {
   CaptureStderr();
   EXPECT_EQ(RunList({"--start", "a"}), kExitUsage);
   EXPECT_EQ(GetCapturedStderr(), "homeport list: --start and --end need an ID\n");
+}
+
+TEST(CallsTest, AnAdditionNeedsANumberAndMayBeNegative) {
+  CaptureStderr();
+  EXPECT_EQ(RunAdd({"id", "many"}), kExitUsage);
+  EXPECT_EQ(GetCapturedStderr(), "homeport add: N: \"many\" is not a signed 64-bit number\n");
+  CaptureStderr();
+  EXPECT_EQ(RunAdd({"id", "9223372036854775808"}), kExitUsage);
+  EXPECT_THAT(GetCapturedStderr(), HasSubstr("9223372036854775808"));
+  // Nothing listens there; the number was taken.
+  CaptureStderr();
+  EXPECT_EQ(RunAdd({"id", "-5", "--gateway", "127.0.0.1:1"}), kExitUnavailable);
+  EXPECT_THAT(GetCapturedStderr(), HasSubstr("no gateway answers"));
 }
 
 }  // namespace

@@ -47,6 +47,10 @@ TEST(DescribeTest, VersionsShowTimeCountAndOrigin) {
   version.set_hybrid_time((uint64_t{1'000'000} << 12) + 3);
   version.set_origin(0xdeadbeef);
   EXPECT_EQ(Describe(version), "1970-01-01 00:00:01.000000 +3 by 00000000deadbeef");
+  google::protobuf::Timestamp time;
+  time.set_seconds(61);
+  time.set_nanos(500'000'000);
+  EXPECT_EQ(Describe(time), "1970-01-01 00:01:01.500000");
 }
 
 TEST(DescribeTest, ProvenanceIsOneLine) {
