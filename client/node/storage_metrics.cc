@@ -104,7 +104,7 @@ std::vector<MetricFamily> StorageMetrics::Collect() const {
   Families out;
   const ReplicaStats stats = replica_->Stats();
   AddCore(stats, out);
-  if (stats.conflicts != nullptr) AddConflicts(*stats.conflicts, out);
+  AddConflicts(*stats.conflicts, out);
   out.Gauge("homeport_replica_writes_refused", "1 while the replica refuses writes.",
             replica_->WriteState().ok() ? 0 : 1);
   const std::vector<v1::LinkStatus> links = links_->Status();

@@ -16,6 +16,7 @@
 #include "common/topology/option_ranges.h"
 #include "storage/replica/ack_waits.h"
 #include "storage/replica/commit_queue.h"
+#include "storage/replica/replica_guards.h"
 #include "storage/replica/runner.h"
 #include "storage/replication/holding_policy.h"
 
@@ -111,6 +112,7 @@ class Replica::Impl {
         topology_(std::move(topology)) {
     watermark_ = core_->MakeWatermark(Now());
     core_->SetPolicy(HoldingPolicy(topology_, RegionOf(*topology_)));
+    stats_.conflicts = core_->journal().stats();
     Publish();
     {
       absl::MutexLock lock(&cancel_state_->mutex);
@@ -892,13 +894,12 @@ v1::ReplicaStatus Replica::Status() const {
     if (origin.origin != view->self) add(origin);
   }
   status.set_disk_bytes(impl_->engine()->DiskBytes());
-  if (const auto conflicts = Stats().conflicts; conflicts != nullptr) {
-    v1::ConflictJournalStatus& journal = *status.mutable_conflict_journal();
-    journal.set_conflicts(conflicts->conflicts);
-    journal.set_bytes(conflicts->bytes);
-    journal.set_bytes_max(conflicts->bytes_max);
-    journal.set_evicted(conflicts->evicted);
-  }
+  const std::shared_ptr<const ConflictStats> conflicts = Stats().conflicts;
+  v1::ConflictJournalStatus& journal = *status.mutable_conflict_journal();
+  journal.set_conflicts(conflicts->conflicts);
+  journal.set_bytes(conflicts->bytes);
+  journal.set_bytes_max(conflicts->bytes_max);
+  journal.set_evicted(conflicts->evicted);
   if (absl::Status state = WriteState(); !state.ok()) {
     status.set_writes_refused(std::string(state.message()));
   }

@@ -21,6 +21,7 @@
 #include "homeport/internal/v1/replication.pb.h"
 #include "homeport/v1/admin.pb.h"
 #include "storage/engine/kv_engine.h"
+#include "storage/replication/clock_guard.h"
 #include "storage/replication/intake.h"
 #include "storage/replication/record_reader.h"
 #include "storage/replication/replica_core.h"
@@ -33,6 +34,8 @@ struct ReplicaOptions {
   std::string data_path;
   absl::Duration clock_drift_max = absl::Milliseconds(500);
   absl::Duration request_id_window = absl::Minutes(10);
+  // The operator says that this machine's clock is right, whatever the peers' say.
+  bool clock_confirmed = false;
   // Writes are refused when the disk has less than this free.
   uint64_t disk_reserve_bytes = 64 * 1024 * 1024;
   ReadLimits read_limits;
@@ -56,7 +59,7 @@ struct ReplicaStats {
   size_t waiting = 0;
   size_t waiting_for_regions = 0;
   std::vector<std::pair<Origin, OriginBlock>> blocked;
-  std::shared_ptr<const ConflictStats> conflicts;  // null before the first commit
+  std::shared_ptr<const ConflictStats> conflicts;  // never null
 };
 
 // Thread-safe.
@@ -84,6 +87,17 @@ class Replica : public RecordStore {
   void OnPeerAcknowledged(
       const ReplicaName& peer,
       const google::protobuf::RepeatedPtrField<internal::v1::OriginReport>& reports);
+
+  // A peer's clock was read.
+  void ObservePeerClock(const ReplicaName& peer, const ClockBounds& bounds);
+  // What a peer has, at the start of a link that pulls from it.
+  void OnPulledHello(const internal::v1::Hello& hello);
+  // Everything shared with some peer was compared since `since`, and no difference found.
+  void OnCompared(SteadyTime since);
+  // True while the replica is new, and waits for that.
+  bool joining() const;
+  // The replica's clock: what is compared with the peers' clocks.
+  absl::Time ClockReading() const;
 
   // Begins to seed the whole replica with these namespaces; nothing if that is under way.
   void SeedAll(std::vector<std::string> namespaces);
