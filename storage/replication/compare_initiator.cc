@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/base/mutants.h"
 #include "storage/model/item_merge.h"
 #include "storage/model/keys.h"
 #include "storage/replication/compare_responder.h"
@@ -387,8 +388,11 @@ absl::Status CompareInitiator::TakeFetched(const CompareFetched& fetched) {
     // What was listed as comparable rests on nothing that this side has not applied.
     if (!cut_->Covered(theirs)) return NoSense("has an item that is newer than the cut");
     auto mine = cut_->Get(item.key());
-    if (!mine.ok()) return mine.status();
-    if (*mine) {
+    if (!mine.ok()) {
+      GiveUp(mine.status().message());
+      return absl::OkStatus();
+    }
+    if (*mine && !HP_MUTANT(kRepairReplaces)) {
       StoredItem merged = **mine;
       if (!MergeInto(theirs, &merged)) continue;
     }

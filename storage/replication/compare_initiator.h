@@ -86,8 +86,7 @@ class CompareInitiator {
   // is being seeded here (`seeding`, null: nothing) is passed over.
   std::optional<internal::v1::CompareRequest> Next(SteadyTime now, absl::Time wall,
                                                    const SeedView* seeding);
-  // Takes an answer. DATA_LOSS if it makes no sense: the link is to end. Otherwise the engine's
-  // errors.
+  // Takes an answer. DATA_LOSS if it makes no sense: the link is to end.
   absl::Status OnResponse(const internal::v1::CompareResponse& response);
   // The stream has ended, and with it what was under way.
   void Reset();
