@@ -71,6 +71,21 @@ std::optional<OriginBlock> EntryApplier::BlockOf(const LoggedRecord& record, Hyb
   return block;
 }
 
+// A dependency beyond the end of a closed origin names what is lost.
+void EntryApplier::NoteLost(
+    const google::protobuf::RepeatedPtrField<internal::v1::Position>& dependencies) {
+  for (const internal::v1::Position& position : dependencies) {
+    const OriginState* state = parts_.origins->Find(Origin(position.origin()));
+    if (state == nullptr || !state->closed_end) continue;
+    const Sequence named(position.sequence());
+    if (named <= *state->closed_end) continue;
+    Sequence& last = lost_.try_emplace(Origin(position.origin()), *state->closed_end).first->second;
+    if (named <= last) continue;
+    parts_.counters->positions_lost += named.value() - last.value();
+    last = named;
+  }
+}
+
 absl::StatusOr<EntryApplier::Step> EntryApplier::ApplyNext(Origin origin, OriginState& state,
                                                            LogReader& log, const Moment& now) {
   if (state.block) {
@@ -96,6 +111,7 @@ absl::StatusOr<EntryApplier::Step> EntryApplier::ApplyNext(Origin origin, Origin
     return Step::kWaits;
   }
   if (!HP_MUTANT(kClockNotMerged)) parts_.clock->Observe(time);
+  NoteLost(record.entry ? record.entry->dependencies() : record.skip->dependencies());
   if (!parts_.origins->IsOwn(state)) {
     parts_.origins->Learn(
         state, record.entry ? record.entry->dependencies() : record.skip->dependencies());

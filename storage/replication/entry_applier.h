@@ -1,6 +1,8 @@
 // Applies logged entries, each when everything that it depends on is applied.
 #pragma once
 
+#include <map>
+
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "common/base/ids.h"
@@ -52,7 +54,11 @@ class EntryApplier {
                                      const Moment& now);
   absl::Status ApplyEntry(const internal::v1::Entry& entry);
 
+  void NoteLost(const google::protobuf::RepeatedPtrField<internal::v1::Position>& dependencies);
+
   Parts parts_;
+  // By closed origin, the greatest position beyond its end that an entry named.
+  std::map<Origin, Sequence> lost_;
 };
 
 }  // namespace homeport

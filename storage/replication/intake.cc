@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string>
 
+#include "absl/strings/str_cat.h"
 #include "storage/model/entry_codec.h"
 #include "storage/replication/block_codec.h"
 
@@ -75,6 +76,13 @@ absl::StatusOr<PeerBatch> UnpackResponse(const ReplicaName& peer,
 
 Taken TakeIn(const PeerBatch& batch, ReplicaCore& core, const Moment& now) {
   Taken taken;
+  // What exists of it comes from members, which say what they have; a process that was thought gone
+  // does not.
+  if (core.Finished(batch.peer_start)) {
+    taken.status = absl::FailedPreconditionError(
+        absl::StrCat(batch.peer.value(), " was started again since this stream began"));
+    return taken;
+  }
   for (const auto& [origin, replica] : batch.names) core.ObserveReplica(origin, replica);
   taken.status = StageAll(batch, core, taken);
   if (!taken.status.ok()) return taken;
@@ -92,6 +100,9 @@ Taken TakeIn(const PeerBatch& batch, ReplicaCore& core, const Moment& now) {
       taken.status = std::move(status);
       return taken;
     }
+  }
+  for (const internal::v1::MemberReport& report : batch.heartbeat.members()) {
+    core.ObserveMember(report, batch.peer);
   }
   if (batch.seed_chunk) {
     absl::Status status = core.StageSeedChunk(batch.peer, *batch.seed_chunk, now);

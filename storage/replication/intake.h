@@ -25,6 +25,8 @@ namespace homeport {
 // What one message of a peer brought.
 struct PeerBatch {
   ReplicaName peer;
+  // The origin by which the peer opened the stream (LinkReceiver::peer_start); 0: not known.
+  Origin peer_start;
   // In the stream's first message.
   std::optional<internal::v1::Hello> hello;
   internal::v1::EntryBlock block;
@@ -40,8 +42,7 @@ struct PeerBatch {
 
   // True if staging it writes something: entries, skips, repairs, or a piece of a seeding.
   bool HasEntries() const {
-    return block.entries_size() > 0 || !skips.empty() || seed_chunk.has_value() ||
-           !repairs.empty();
+    return block.entries_size() > 0 || !skips.empty() || seed_chunk.has_value() || !repairs.empty();
   }
 };
 

@@ -118,7 +118,7 @@ class LinkReceiver {
   std::map<Origin, std::pair<Sequence, Sequence>> acknowledged_;
   PausedOrigins paused_;
   bool stand_by_ = false;
-  bool peer_holds_back_ = false;  // as it was told
+  bool peer_holds_back_ = false;               // as it was told
   std::unique_ptr<CompareInitiator> compare_;  // null: nothing is compared
   SeedLink seeds_;
   SteadyTime now_ = -absl::InfiniteDuration();  // of the last message

@@ -37,6 +37,7 @@ Hello MakeHello(const std::string& cluster, const ReplicaName& self,
     if (origin.replica != nullptr) report->set_replica(origin.replica->value());
     report->set_received(origin.received.value());
     report->set_applied(origin.applied.value());
+    report->set_frozen(origin.frozen);
   }
   if (view.seeding != nullptr) {
     for (const NamespaceSeeding& seeding : view.seeding->namespaces) {
@@ -72,6 +73,10 @@ std::optional<PullResponse> LinkSender::OnHello(const Hello& hello,
     return refuse(
         internal::v1::LINK_REFUSAL_NOT_A_MEMBER,
         absl::StrCat(peer_.value(), " is not a peer in the topology of ", options_.self.value()));
+  }
+  if (const Origin left = OriginOfLeft(view.left.get(), peer_, hello.origins());
+      left != Origin(0) && !HP_MUTANT(kLeftReplicaWelcome)) {
+    return refuse(internal::v1::LINK_REFUSAL_LEFT, LeftText(peer_, left));
   }
   OnTopology(std::move(topology));
   TakeReports(hello.origins());
@@ -441,6 +446,7 @@ PullResponse LinkSender::MakeHeartbeat(const ReplicaView& view, const internal::
     report->set_received(origin.received.value());
     report->set_applied(origin.applied.value());
   }
+  members_.AddTo(*heartbeat, options_.self, peer_, view);
   heartbeat->set_wall_micros(static_cast<uint64_t>(std::max<int64_t>(0, absl::ToUnixMicros(wall))));
   return response;
 }

@@ -18,6 +18,7 @@
 #include "storage/engine/kv_engine.h"
 #include "storage/replication/compare_responder.h"
 #include "storage/replication/holding_policy.h"
+#include "storage/replication/member_table.h"
 #include "storage/replication/replica_view.h"
 #include "storage/replication/seed_sender.h"
 
@@ -120,6 +121,7 @@ class LinkSender {
   std::map<Origin, Report> acknowledged_;
   // What the last heartbeats said, so that only changes are repeated.
   std::map<Origin, Report> reported_;
+  ReportSender members_;
 };
 
 // What this side says of itself at the start of a link.

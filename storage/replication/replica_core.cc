@@ -44,6 +44,7 @@ ReplicaCore::ReplicaCore(Options options, KvEngine* engine, Origin self, const M
       applier_({self_, &origins_, &items_, &requests_, &clock_, &counters_, &seeds_}),
       seeds_(options_.seeding, &staging_, &items_, &requests_),
       holdings_(&staging_, &digests_, &seeds_),
+      membership_({options_.replica, self_, &origins_, &items_, &staging_, &counters_}),
       ceiling_(floor) {
   items_.AddObserver(&expiry_);
   items_.AddObserver(&digests_);
@@ -71,6 +72,7 @@ absl::StatusOr<std::unique_ptr<ReplicaCore>> ReplicaCore::Open(Options options, 
       new ReplicaCore(std::move(options), engine, origin, now, floor));
   if (auto status = core->origins_.Load(engine, core->clock_); !status.ok()) return status;
   if (auto status = core->holdings_.Load(); !status.ok()) return status;
+  if (auto status = core->membership_.Load(engine); !status.ok()) return status;
   if (auto status = core->digests_.Load(); !status.ok()) return status;
   if (auto status = core->seeds_.Load(); !status.ok()) return status;
   if (auto status = core->journal_.Load(); !status.ok()) return status;
@@ -354,6 +356,16 @@ absl::Status ReplicaCore::StageClosing(const std::vector<Origin>& closing,
   return absl::OkStatus();
 }
 
+absl::Status ReplicaCore::Tend(const Moment& now) {
+  if (!failed_.ok()) return failed_;
+  const HybridTime time = FromWallTime(clock_.Physical(now.wall, now.steady));
+  auto plan = membership_.Tend(time, seeds_view_ == nullptr);
+  if (!plan.ok()) return plan.status();
+  if (plan->empty()) return absl::OkStatus();
+  counters_.origins_closed += plan->closed.size();
+  return StageClosing(plan->closing, plan->closed, now);
+}
+
 void ReplicaCore::PlanTruncation(absl::FunctionRef<Sequence(Origin)> applied_by_members,
                                  const Moment& now) {
   const std::vector<Truncation> plan =
@@ -420,6 +432,9 @@ absl::Status ReplicaCore::Commit(const Moment& now) {
   if (status.ok()) {
     if (chain_wanted_) StageChain({}, now);
     StageTruncation();
+    status = membership_.Stage();
+  }
+  if (status.ok()) {
     digests_.StageChanged();
     status = journal_.Prepare();
   }
@@ -447,6 +462,7 @@ void ReplicaCore::Publish(const Moment& now) {
   view->steady = now.steady;
   if (seeds_.TakeChanged()) seeds_view_ = seeds_.View();
   view->seeding = seeds_view_;
+  membership_.Show(*view);
   view_ = std::move(view);
 }
 

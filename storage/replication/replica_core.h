@@ -47,12 +47,13 @@
 #include "storage/replication/holding_policy.h"
 #include "storage/replication/holdings.h"
 #include "storage/replication/item_writer.h"
+#include "storage/replication/membership.h"
 #include "storage/replication/moment.h"
 #include "storage/replication/origin_table.h"
 #include "storage/replication/replica_view.h"
 #include "storage/replication/request_ids.h"
-#include "storage/replication/seed_receiver.h"
 #include "storage/replication/retention.h"
+#include "storage/replication/seed_receiver.h"
 #include "storage/replication/staging.h"
 
 namespace homeport {
@@ -152,6 +153,18 @@ class ReplicaCore {
   void PlanTruncation(absl::FunctionRef<Sequence(Origin)> applied_by_members, const Moment& now);
   // The limits by a new topology.
   void SetRetention(const RetentionLimits& limits) { options_.retention = limits; }
+  // Who the members are, by the topology in force. Without members nothing is closed or cleaned.
+  void SetMembers(MemberSet members) { membership_.SetMembers(std::move(members)); }
+  // Takes note of what a member has, as `from` says.
+  void ObserveMember(const internal::v1::MemberReport& report, const ReplicaName& from) {
+    membership_.Observe(report, from);
+  }
+  // True if the origin's process is known to be gone: a stream that it serves is to end.
+  bool Finished(Origin origin) const { return membership_.Finished(origin); }
+  // Looks after what has to be done because of other members, for the commits that follow: closes
+  // origins, drops tombstones and what has expired. To be called about once a second. The engine's
+  // errors.
+  absl::Status Tend(const Moment& now);
   // Takes note of a watermark; it counts once its position is applied here.
   void ObserveWatermark(Origin origin, Sequence sequence, HybridTime time);
   // Takes note of whose start an origin is, while its chain entry, which says so itself, has to
@@ -165,7 +178,7 @@ class ReplicaCore {
   // True if Commit() would have something to do.
   bool HasStaged() const {
     return !staging_.empty() || apply_wanted_ || chain_wanted_ || ceiling_wanted_ ||
-           !truncations_.empty() || seeds_.HasWork();
+           !truncations_.empty() || seeds_.HasWork() || membership_.HasNews();
   }
   // True if the last commit met its bound and left entries that can be applied, or pieces of a
   // seeding.
@@ -185,6 +198,7 @@ class ReplicaCore {
   HybridClock& clock() { return clock_; }
   Origin self() const { return self_; }
   const OriginTable& origins() const { return origins_; }
+  const MemberTable& members() const { return membership_.table(); }
 
  private:
   ReplicaCore(Options options, KvEngine* engine, Origin self, const Moment& now, HybridTime floor);
@@ -222,6 +236,7 @@ class ReplicaCore {
   SeedReceiver seeds_;
   std::shared_ptr<const SeedView> seeds_view_;
   Holdings holdings_;
+  Membership membership_;
   // To be carried out, in turn.
   std::deque<Truncation> truncations_;
   bool apply_wanted_ = false;

@@ -4,12 +4,14 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "common/base/ids.h"
 #include "common/session/session_token.h"
 #include "common/time/clock.h"
 #include "storage/model/hybrid_time.h"
+#include "storage/replication/member_view.h"
 #include "storage/replication/seed_view.h"
 
 namespace homeport {
@@ -57,6 +59,12 @@ struct ReplicaView {
   SteadyTime steady;
   // Null if nothing is being seeded.
   std::shared_ptr<const SeedView> seeding;
+  // Of the topology in force; empty before one is.
+  std::string topology_fingerprint;
+  // What other members have, as far as is known. May be null.
+  std::shared_ptr<const MemberReports> members;
+  // Replicas that have left, with their origins. May be null.
+  std::shared_ptr<const LeftReplicas> left;
 
   // The clock at a later steady time: what tells whether an item has expired.
   HybridTime TimeAt(SteadyTime now) const;
