@@ -23,10 +23,9 @@ Version VersionOf(const internal::v1::StoredItem& item) {
 }  // namespace
 
 Campaign::Campaign(uint64_t seed)
-    : random_(seed),
-      mesh_(2 + static_cast<int>(Draw(4))),
-      lose_disks_(Draw(2) == 0),
-      sessions_(4) {}
+    : random_(seed), mesh_(2 + static_cast<int>(Draw(4))), lose_disks_(Draw(2) == 0), sessions_(4) {
+  mesh_.EnableUpkeep();
+}
 
 void Campaign::Run() {
   for (int i = 0; i < mesh_.size(); ++i) {
@@ -58,6 +57,7 @@ void Campaign::Step() {
     if (at != other && !mesh_.connected(at, other)) mesh_.Connect(at, other);
   } else if (kind < 978) {
     if (Serves(at)) mesh_.PlanAllRelays(at);
+    if (Serves(at)) mesh_.Tend(at);
   } else if (kind < 981) {
     mesh_.SkewWall(at, absl::Seconds(static_cast<int64_t>(Draw(7200)) - 3600));
   } else if (kind < 984) {
@@ -116,6 +116,7 @@ void Campaign::MakeWrite(int at) {
     change->set_key(absl::StrCat(key));
     if (Draw(5) == 0) {
       change->set_delete_(true);
+      deleted_.insert({mutation.namespace_(), {mutation.id(), change->key()}});
     } else {
       change->set_put(absl::StrCat(++values_));
     }
@@ -171,6 +172,11 @@ void Campaign::Read(int at) {
   const Version version{HybridTime(response.version().hybrid_time()),
                         Origin(response.version().origin())};
   Version& seen = session.seen[{request.namespace_(), {request.id(), request.key()}}];
+  // A tombstone that went has no version to be seen.
+  if (!response.has_item() && version == Version() &&
+      deleted_.contains({request.namespace_(), {request.id(), request.key()}})) {
+    return;
+  }
   ASSERT_GE(version, seen) << "a session went back in time";
   seen = version;
   if (Draw(2) == 0) mesh_.core(at).view()->Normalize(session.token);
@@ -191,6 +197,7 @@ void Campaign::CheckAtomicity(int at) {
     auto written = items_of_.find(version);
     if (written == items_of_.end()) continue;  // its outcome was unknown
     for (const ItemName& item : written->second) {
+      if (deleted_.contains(item) && !present.contains(item)) continue;  // a tombstone that went
       ASSERT_GE(present[item], version) << "half a mutation is visible";
     }
   }
@@ -218,11 +225,20 @@ void Campaign::Heal() {
     CheckAtomicity(i);
   }
   const std::string some = NamespacePrefix("some");
-  auto items = mesh_.Items(0);
-  EXPECT_EQ(mesh_.Items(1), items);
+  auto items = Visible(0);
+  EXPECT_EQ(Visible(1), items);
   std::erase_if(items, [&some](const auto& item) { return item.first.rfind(some, 0) == 0; });
-  for (int i = 2; i < mesh_.size(); ++i) EXPECT_EQ(mesh_.Items(i), items);
+  for (int i = 2; i < mesh_.size(); ++i) EXPECT_EQ(Visible(i), items);
   CheckValues();
+}
+
+std::map<std::string, std::string> Campaign::Visible(int at) {
+  auto items = mesh_.Items(at);
+  std::erase_if(items, [](const auto& item) {
+    internal::v1::StoredItem stored;
+    return !stored.ParseFromString(item.second) || !stored.has_value();
+  });
+  return items;
 }
 
 // Every item is what the greatest of its writes made it; one of unknown outcome may be that, too.
@@ -246,6 +262,8 @@ void Campaign::CheckValues() {
   for (const auto& [name, wanted] : newest) {
     if (wanted.first == Version()) continue;
     auto found = stored.find(ItemKey(name.first, name.second.first, name.second.second));
+    if (found == stored.end() && wanted.second == "deleted") continue;
+    if (found == stored.end() && possible[name].contains("deleted")) continue;
     ASSERT_NE(found, stored.end()) << "an acknowledged write is lost";
     internal::v1::StoredItem item;
     ASSERT_TRUE(item.ParseFromString(found->second));

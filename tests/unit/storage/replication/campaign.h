@@ -61,6 +61,8 @@ class Campaign {
   void CheckAtomicity(int at);
   void Heal();
   void CheckValues();
+  // What readers could see: tombstones go at one replica before they go at another.
+  std::map<std::string, std::string> Visible(int at);
 
   std::mt19937_64 random_;
   Mesh mesh_;
@@ -71,6 +73,8 @@ class Campaign {
   std::vector<Write> writes_;
   // The items that a version wrote.
   std::map<Version, std::set<ItemName>> items_of_;
+  // Items that some write deleted.
+  std::set<ItemName> deleted_;
   int values_ = 0;
   CampaignCounts counts_;
 };

@@ -12,7 +12,8 @@
 namespace homeport {
 namespace {
 
-std::shared_ptr<const Topology> MakeTopology(int size, const std::vector<int>& some_regions) {
+std::shared_ptr<const Topology> MakeTopology(int size, const std::vector<int>& some_regions,
+                                             const std::set<int>* listed = nullptr) {
   internal::v1::Topology proto;
   proto.set_cluster("mesh");
   for (int i = 0; i < size; ++i) {
@@ -22,6 +23,7 @@ std::shared_ptr<const Topology> MakeTopology(int size, const std::vector<int>& s
     region->set_latitude(i);
     region->set_longitude(i);
     region->add_gateways(absl::StrCat("127.0.0.1:", 1000 + i));
+    if (listed != nullptr && !listed->contains(i)) continue;
     internal::v1::Replica* replica = region->add_replicas();
     replica->set_name("a");
     replica->set_address(absl::StrCat("127.0.0.1:", 2000 + i));
@@ -67,6 +69,7 @@ bool Mesh::TryStart(int at) {
   }
   node.core = std::move(*core);
   node.core->SetPolicy(HoldingPolicy(topology_, at));
+  node.core->SetMembers(MembersOf(*topology_));
   return true;
 }
 
@@ -154,8 +157,8 @@ std::optional<std::string> Mesh::Get(int at, const std::string& name_space, cons
   request.set_id(id);
   v1::GetResponse response;
   SessionToken seen;
-  HP_CHECK(ReadItem(nodes_[at].engine.get(), request, FromWallTime(Now(at).wall), seen, response)
-               .ok());
+  HP_CHECK(
+      ReadItem(nodes_[at].engine.get(), request, FromWallTime(Now(at).wall), seen, response).ok());
   if (token != nullptr) token->Merge(seen);
   if (!response.has_item()) return std::nullopt;
   return response.item().value();
@@ -166,8 +169,8 @@ void Mesh::Connect(int from, int to) {
   if (!running(from) || !running(to) || failed(from) || failed(to)) return;
   Cut(from, to);
   link.up = true;
-  link.sender = std::make_unique<LinkSender>(LinkSender::Options{"mesh", NameOf(from), 2000, 10, seed_sender_},
-                                             nodes_[from].engine.get());
+  link.sender = std::make_unique<LinkSender>(
+      LinkSender::Options{"mesh", NameOf(from), 2000, 10, seed_sender_}, nodes_[from].engine.get());
   if (link.receiver == nullptr) {
     link.receiver = std::make_unique<LinkReceiver>(
         LinkReceiver::Options{"mesh", NameOf(to), NameOf(from), 4000});
@@ -180,9 +183,9 @@ void Mesh::Connect(int from, int to) {
       link.receiver->OnConnected(topology_->fingerprint(), *core(to).view(), Now(to).wall));
 }
 
-void Mesh::Cut(int from, int to) {
+void Mesh::Cut(int from, int to, const absl::Status& why) {
   Link& link = *links_.at({from, to});
-  if (link.up) link.receiver->OnDisconnected(absl::UnavailableError("cut"));
+  if (link.up) link.receiver->OnDisconnected(why);
   link.up = false;
   link.sender.reset();
   link.requests.clear();
@@ -208,11 +211,14 @@ bool Mesh::Step(int from, int to, bool heartbeat) {
     moved = true;
     const ReplicaView& view = *core(from).view();
     if (request.has_hello()) {
-      HP_CHECK(!link.sender->OnHello(request.hello(), topology_, view).has_value());
-      internal::v1::PullResponse hello;
-      *hello.mutable_hello() =
+      internal::v1::PullResponse answer;
+      if (auto refusal = link.sender->OnHello(request.hello(), topology_, view)) {
+        Cut(from, to, link.receiver->OnResponse(*refusal, now_));
+        return true;
+      }
+      *answer.mutable_hello() =
           MakeHello("mesh", NameOf(from), topology_->fingerprint(), view, Now(from).wall);
-      link.responses.push_back(std::move(hello));
+      link.responses.push_back(std::move(answer));
     }
     link.sender->OnRequest(request, view);
   }
@@ -231,7 +237,7 @@ bool Mesh::Step(int from, int to, bool heartbeat) {
     const internal::v1::PullResponse response = std::move(link.responses.front());
     link.responses.pop_front();
     moved = moved || !response.has_heartbeat() || response.has_batch();
-    if (!Take(to, response, link).ok()) Cut(from, to);
+    if (auto status = Take(to, response, link); !status.ok()) Cut(from, to, status);
   }
   return moved;
 }
@@ -241,6 +247,7 @@ absl::Status Mesh::Take(int to, const internal::v1::PullResponse& response, Link
   auto batch = UnpackResponse(link.receiver->peer(), response);
   if (!batch.ok()) return batch.status();
   batch->repairs = link.receiver->TakeRepairs();
+  batch->peer_start = link.receiver->peer_start();
   Taken taken = TakeIn(*batch, *nodes_[to].core, Now(to));
   if (!taken.status.ok()) return taken.status;
   if (auto status = Commit(to); !status.ok()) return status;
@@ -265,6 +272,7 @@ bool Mesh::Settle(bool relays) {
       if (!running(i)) continue;
       if (heartbeat && relays) PlanAllRelays(i);
       if (heartbeat && relays) PlanAllSeeding(i);
+      if (heartbeat && upkeep_) Tend(i);
       if (core(i).HasStaged()) {
         HP_CHECK(Commit(i).ok());
       }
@@ -278,6 +286,8 @@ bool Mesh::Settle(bool relays) {
   }
   return false;
 }
+
+void Mesh::Tend(int at) { HP_CHECK(core(at).Tend(Now(at)).ok()); }
 
 void Mesh::PlanAllRelays(int at) {
   std::vector<RelayCandidate> candidates;
@@ -318,7 +328,17 @@ void Mesh::SetRegionsOfSome(const std::vector<int>& regions) {
   topology_ = MakeTopology(size(), regions);
   for (const auto& [ends, link] : links_) Cut(ends.first, ends.second);
   for (int i = 0; i < size(); ++i) {
-    if (running(i)) core(i).SetPolicy(HoldingPolicy(topology_, i));
+    if (!running(i)) continue;
+    core(i).SetPolicy(HoldingPolicy(topology_, i));
+    core(i).SetMembers(MembersOf(*topology_));
+  }
+}
+
+void Mesh::SetListed(const std::set<int>& listed) {
+  topology_ = MakeTopology(size(), {0, 1}, &listed);
+  for (const auto& [ends, link] : links_) Cut(ends.first, ends.second);
+  for (int i = 0; i < size(); ++i) {
+    if (running(i)) core(i).SetMembers(MembersOf(*topology_));
   }
 }
 

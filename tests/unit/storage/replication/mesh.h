@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -70,13 +71,18 @@ class Mesh {
 
   // Links that are connected from now on compare what both sides hold.
   void EnableComparisons() { comparisons_ = true; }
+  // From now on Settle() lets replicas close origins, and drop tombstones and what has expired.
+  void EnableUpkeep() { upkeep_ = true; }
+  void Tend(int at);
+  // The topology lists these replicas only, all of regions 0 and 1 among them. Links are cut.
+  void SetListed(const std::set<int>& listed);
   // The state of `to`'s link from `from`.
   v1::LinkStatus LinkStatusOf(int from, int to) {
     return links_.at({from, to})->receiver->Status(*core(to).view(), Now(to).wall);
   }
   // Connects `to`'s link from `from`, dropping what the last stream had under way.
   void Connect(int from, int to);
-  void Cut(int from, int to);
+  void Cut(int from, int to, const absl::Status& why = absl::UnavailableError("cut"));
   bool connected(int from, int to) const { return links_.at({from, to})->up; }
   void ConnectAll();
   // Lets the sender say what it has to say, then delivers at most one message each way. True if
@@ -142,6 +148,7 @@ class Mesh {
   SeedReceiver::Options seed_receiver_;
   SeedSender::Options seed_sender_;
   bool comparisons_ = false;
+  bool upkeep_ = false;
 };
 
 }  // namespace homeport

@@ -1,0 +1,303 @@
+// What becomes of deletes, expired items and lost origins in a mesh: nothing that a delete has seen
+// comes back, whatever was cut off for however long.
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "storage/model/keys.h"
+#include "storage/replication/record_reader.h"
+#include "tests/unit/storage/replication/mesh.h"
+
+namespace homeport {
+namespace {
+
+using ::testing::IsEmpty;
+using ::testing::Optional;
+
+class MeshMembersTest : public ::testing::Test {
+ protected:
+  MeshMembersTest() {
+    mesh_.EnableUpkeep();
+    mesh_.ConnectAll();
+  }
+  void Settle() {
+    mesh_.Advance(absl::Seconds(1));
+    ASSERT_TRUE(mesh_.Settle());
+  }
+  void CutOff(int at) {
+    for (int other = 0; other < mesh_.size(); ++other) {
+      if (other == at) continue;
+      mesh_.Cut(at, other);
+      mesh_.Cut(other, at);
+    }
+  }
+  void Connect(int at) {
+    for (int other = 0; other < mesh_.size(); ++other) {
+      if (other == at) continue;
+      mesh_.Connect(at, other);
+      mesh_.Connect(other, at);
+    }
+  }
+  bool HasItem(int at, const std::string& id) {
+    return mesh_.Items(at).contains(ItemKey("all", id, ""));
+  }
+  void ExpectGone(const std::string& id) {
+    for (int i = 0; i < mesh_.size(); ++i) {
+      if (!mesh_.running(i)) continue;
+      EXPECT_EQ(mesh_.Get(i, "all", id), std::nullopt) << "at " << i;
+    }
+  }
+
+  Mesh mesh_{3};
+};
+
+TEST_F(MeshMembersTest, ATombstoneGoesOnceEverybodyHasIt) {
+  ASSERT_TRUE(mesh_.Put(0, "all", "x", "1").ok());
+  Settle();
+  ASSERT_TRUE(mesh_.Delete(1, "all", "x").ok());
+  Settle();
+  Settle();
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_FALSE(HasItem(i, "x")) << i;
+    EXPECT_EQ(mesh_.core(i).counters().tombstones_dropped, 1u);
+  }
+}
+
+TEST_F(MeshMembersTest, ATombstoneStaysWhileAMemberIsCutOffForHoweverLong) {
+  ASSERT_TRUE(mesh_.Put(0, "all", "x", "1").ok());
+  Settle();
+  CutOff(2);
+  ASSERT_TRUE(mesh_.Delete(1, "all", "x").ok());
+  for (int day = 0; day < 10; ++day) {
+    mesh_.Advance(absl::Hours(24));
+    Settle();
+    ASSERT_TRUE(HasItem(0, "x"));
+  }
+  EXPECT_EQ(mesh_.core(0).counters().cleanup_waiting, 1u);
+  // What it wrote meanwhile is older than the delete where clocks say so, and loses to it.
+  Connect(2);
+  Settle();
+  Settle();
+  ExpectGone("x");
+  for (int i = 0; i < 3; ++i) EXPECT_FALSE(HasItem(i, "x")) << i;
+}
+
+TEST_F(MeshMembersTest, AConcurrentOlderWriteOfACutOffMemberDoesNotComeBackToLife) {
+  ASSERT_TRUE(mesh_.Put(0, "all", "x", "1").ok());
+  Settle();
+  CutOff(2);
+  ASSERT_TRUE(mesh_.Put(2, "all", "x", "older").ok());
+  mesh_.Advance(absl::Seconds(10));
+  ASSERT_TRUE(mesh_.Delete(1, "all", "x").ok());
+  Settle();
+  EXPECT_TRUE(HasItem(0, "x"));
+  Connect(2);
+  Settle();
+  Settle();
+  ExpectGone("x");
+  for (int i = 0; i < 3; ++i) EXPECT_FALSE(HasItem(i, "x")) << i;
+}
+
+TEST_F(MeshMembersTest, ATombstoneWaitsForAReplicaThatWasRestartedAndNotHeardOf) {
+  ASSERT_TRUE(mesh_.Put(0, "all", "x", "1").ok());
+  Settle();
+  ASSERT_TRUE(mesh_.Delete(1, "all", "x").ok());
+  Settle();
+  Settle();
+  ASSERT_FALSE(HasItem(0, "x"));
+  mesh_.Crash(2);
+  mesh_.Start(2);
+  ASSERT_TRUE(mesh_.Put(0, "all", "y", "1").ok());
+  ASSERT_TRUE(mesh_.Delete(0, "all", "y").ok());
+  Settle();
+  EXPECT_TRUE(HasItem(0, "y")) << "replica 2 was not heard of since";
+  Connect(2);
+  Settle();
+  Settle();
+  EXPECT_FALSE(HasItem(0, "y"));
+  ExpectGone("y");
+}
+
+TEST_F(MeshMembersTest, AWipedDiskClosesItsEarlierOriginAndBringsNothingBack) {
+  ASSERT_TRUE(mesh_.Put(2, "all", "x", "1").ok());
+  Settle();
+  ASSERT_TRUE(mesh_.Delete(0, "all", "x").ok());
+  const Origin before = mesh_.core(2).self();
+  mesh_.Crash(2, true);
+  mesh_.WipeDisk(2);
+  mesh_.Start(2);
+  Connect(2);
+  for (int i = 0; i < 4; ++i) Settle();
+  for (int i = 0; i < 3; ++i) {
+    const OriginView* closed = mesh_.core(i).view()->Find(before);
+    ASSERT_NE(closed, nullptr);
+    EXPECT_THAT(closed->closed_end, Optional(Sequence(2))) << i;
+    EXPECT_EQ(closed->applied, Sequence(2));
+    EXPECT_FALSE(HasItem(i, "x")) << i;
+  }
+  EXPECT_EQ(mesh_.core(2).counters().origins_closed, 1u);
+  ExpectGone("x");
+}
+
+TEST_F(MeshMembersTest, NothingIsClosedWhileAMemberIsCutOff) {
+  ASSERT_TRUE(mesh_.Put(2, "all", "x", "1").ok());
+  Settle();
+  CutOff(1);
+  const Origin before = mesh_.core(2).self();
+  mesh_.Crash(2, true);
+  mesh_.WipeDisk(2);
+  mesh_.Start(2);
+  mesh_.Connect(0, 2);
+  mesh_.Connect(2, 0);
+  for (int i = 0; i < 4; ++i) Settle();
+  EXPECT_EQ(mesh_.core(2).view()->Find(before)->closed_end, std::nullopt);
+  // Writes go on meanwhile.
+  ASSERT_TRUE(mesh_.Put(2, "all", "y", "1").ok());
+  Settle();
+  EXPECT_THAT(mesh_.Get(0, "all", "y"), Optional(std::string("1")));
+  Connect(1);
+  for (int i = 0; i < 4; ++i) Settle();
+  EXPECT_THAT(mesh_.core(0).view()->Find(before)->closed_end, Optional(Sequence(2)));
+}
+
+TEST_F(MeshMembersTest, WhatOnlyACutOffMemberHasOfALostDiskIsNotLost) {
+  CutOff(1);
+  mesh_.Connect(2, 1);
+  ASSERT_TRUE(mesh_.Put(2, "all", "x", "kept by 1").ok());
+  mesh_.Cut(2, 0);
+  ASSERT_TRUE(mesh_.Settle(false));
+  ASSERT_THAT(mesh_.Get(1, "all", "x"), Optional(std::string("kept by 1")));
+  const Origin before = mesh_.core(2).self();
+  CutOff(1);
+  mesh_.Crash(2, true);
+  mesh_.WipeDisk(2);
+  mesh_.Start(2);
+  mesh_.Connect(0, 2);
+  mesh_.Connect(2, 0);
+  for (int i = 0; i < 4; ++i) Settle();
+  Connect(1);
+  for (int i = 0; i < 5; ++i) Settle();
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_THAT(mesh_.Get(i, "all", "x"), Optional(std::string("kept by 1"))) << i;
+  }
+  EXPECT_THAT(mesh_.core(0).view()->Find(before)->closed_end, Optional(Sequence(2)));
+}
+
+TEST_F(MeshMembersTest, AnOldDiskDoesNotBringBackWhatWasDeletedSince) {
+  ASSERT_TRUE(mesh_.Put(0, "all", "x", "1").ok());
+  ASSERT_TRUE(mesh_.Put(2, "all", "y", "1").ok());
+  Settle();
+  mesh_.CopyDisk(2);
+  ASSERT_TRUE(mesh_.Delete(0, "all", "x").ok());
+  ASSERT_TRUE(mesh_.Delete(2, "all", "y").ok());
+  Settle();
+  Settle();
+  ASSERT_FALSE(HasItem(0, "x"));
+  ASSERT_FALSE(HasItem(0, "y"));
+  mesh_.Crash(2);
+  ASSERT_TRUE(mesh_.RestoreDisk(2));
+  mesh_.Start(2);
+  Connect(2);
+  for (int i = 0; i < 5; ++i) Settle();
+  ExpectGone("x");
+  ExpectGone("y");
+}
+
+TEST_F(MeshMembersTest, AnOldDiskWhoseGapHasLeftTheLogIsSeededAndBringsNothingBack) {
+  ASSERT_TRUE(mesh_.Put(0, "all", "x", "1").ok());
+  Settle();
+  mesh_.CopyDisk(2);
+  ASSERT_TRUE(mesh_.Delete(0, "all", "x").ok());
+  Settle();
+  Settle();
+  ASSERT_FALSE(HasItem(0, "x"));
+  mesh_.TruncateLog(0);
+  mesh_.TruncateLog(1);
+  mesh_.Crash(2);
+  ASSERT_TRUE(mesh_.RestoreDisk(2));
+  mesh_.Start(2);
+  Connect(2);
+  for (int i = 0; i < 5; ++i) Settle();
+  ExpectGone("x");
+}
+
+TEST_F(MeshMembersTest, ARegionThatLeftHoldsUpNothing) {
+  ASSERT_TRUE(mesh_.Put(2, "all", "x", "1").ok());
+  Settle();
+  const Origin left = mesh_.core(2).self();
+  mesh_.Crash(2);
+  ASSERT_TRUE(mesh_.Delete(0, "all", "x").ok());
+  Settle();
+  EXPECT_TRUE(HasItem(0, "x"));
+  mesh_.SetListed({0, 1});
+  mesh_.Connect(0, 1);
+  mesh_.Connect(1, 0);
+  for (int i = 0; i < 4; ++i) Settle();
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_THAT(mesh_.core(i).view()->Find(left)->closed_end, Optional(Sequence(2)));
+    EXPECT_FALSE(HasItem(i, "x")) << i;
+  }
+  EXPECT_EQ(mesh_.core(0).counters().origins_closed, 1u) << "the first by name closes";
+  EXPECT_EQ(mesh_.core(1).counters().origins_closed, 0u);
+}
+
+TEST_F(MeshMembersTest, ARegionThatLeftAndComesBackWithItsOldDiskIsRefused) {
+  ASSERT_TRUE(mesh_.Put(2, "all", "x", "1").ok());
+  Settle();
+  mesh_.Crash(2);
+  mesh_.SetListed({0, 1});
+  mesh_.Connect(0, 1);
+  mesh_.Connect(1, 0);
+  ASSERT_TRUE(mesh_.Delete(0, "all", "x").ok());
+  for (int i = 0; i < 4; ++i) Settle();
+  ASSERT_FALSE(HasItem(0, "x"));
+  // Also what was stored is remembered.
+  mesh_.Crash(0);
+  mesh_.Start(0);
+  mesh_.SetListed({0, 1, 2});
+  mesh_.Start(2);
+  mesh_.ConnectAll();
+  Settle();
+  EXPECT_EQ(mesh_.Status(0, 2).state(), v1::LINK_STATE_FENCED);
+  EXPECT_THAT(mesh_.Status(0, 2).reason(), ::testing::HasSubstr("empty data directory"));
+  EXPECT_EQ(mesh_.Status(2, 0).state(), v1::LINK_STATE_FENCED);
+  EXPECT_EQ(mesh_.Get(0, "all", "x"), std::nullopt);
+  EXPECT_EQ(mesh_.Get(1, "all", "x"), std::nullopt);
+  // With an empty one it is taken back, also later when it knows its earlier origins again.
+  mesh_.Crash(2);
+  mesh_.WipeDisk(2);
+  mesh_.Start(2);
+  Connect(2);
+  for (int i = 0; i < 4; ++i) Settle();
+  mesh_.Crash(2);
+  mesh_.Start(2);
+  mesh_.ConnectAll();
+  for (int i = 0; i < 4; ++i) Settle();
+  EXPECT_EQ(mesh_.Status(0, 2).state(), v1::LINK_STATE_STREAMING);
+  EXPECT_EQ(mesh_.Status(2, 0).state(), v1::LINK_STATE_STREAMING);
+  ASSERT_TRUE(mesh_.Put(2, "all", "y", "2").ok());
+  Settle();
+  EXPECT_THAT(mesh_.Get(0, "all", "y"), Optional(std::string("2")));
+  ExpectGone("x");
+}
+
+TEST_F(MeshMembersTest, AnExpiredItemGoesEverywhereOnceEverybodyHasHadIt) {
+  v1::MutateRequest mutation;
+  mutation.set_namespace_("all");
+  mutation.set_id("x");
+  v1::Change* change = mutation.add_changes();
+  change->set_put("1");
+  change->mutable_ttl()->set_seconds(5);
+  ASSERT_TRUE(mesh_.Mutate(0, mutation, SessionToken()).ok());
+  Settle();
+  Settle();
+  EXPECT_THAT(mesh_.Get(1, "all", "x"), Optional(std::string("1")));
+  EXPECT_TRUE(HasItem(1, "x"));
+  mesh_.Advance(absl::Seconds(10));
+  Settle();
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_FALSE(HasItem(i, "x")) << i;
+    EXPECT_EQ(mesh_.core(i).counters().expired_dropped, 1u);
+  }
+}
+
+}  // namespace
+}  // namespace homeport
