@@ -3,6 +3,7 @@
 #include <optional>
 
 #include "absl/strings/str_cat.h"
+#include "common/store/validate.h"
 
 namespace homeport {
 
@@ -22,6 +23,12 @@ absl::Status CanFollow(const std::string& region, const std::string& replica,
       return absl::FailedPreconditionError(
           absl::StrCat("namespaces: '", before.name.value(),
                        "' is gone; taking a namespace away is not supported"));
+    }
+    if (after->item_type != before.item_type) {
+      return absl::FailedPreconditionError(
+          absl::StrCat("namespaces: '", before.name.value(), "' would change its item_type from ",
+                       ItemTypeName(before.item_type), " to ", ItemTypeName(after->item_type),
+                       ", which is not possible while it has data"));
     }
     bool kept = before.regions.empty();
     for (const int i : before.regions) {

@@ -72,6 +72,16 @@ TEST(FollowTopologyTest, ANamespaceCanNotBeTakenFromEveryRegionThatHoldsIt) {
   ExpectRefused(Follow(MakeProto(3), after), "'some' is taken from every region that holds it");
 }
 
+TEST(FollowTopologyTest, ANamespaceKeepsTheTypeOfItsItems) {
+  Proto after = MakeProto(3);
+  after.mutable_namespaces(1)->set_item_type(internal::v1::ITEM_TYPE_COUNTER);
+  ExpectRefused(Follow(MakeProto(3), after),
+                "'some' would change its item_type from register to counter");
+  after.mutable_namespaces(1)->set_item_type(internal::v1::ITEM_TYPE_REGISTER);
+  after.mutable_namespaces(1)->mutable_ttl()->set_seconds(10);
+  EXPECT_EQ(Follow(MakeProto(3), after), absl::OkStatus());
+}
+
 TEST(FollowTopologyTest, ANamespaceCanNotGo) {
   Proto after = MakeProto(3);
   after.mutable_namespaces()->RemoveLast();

@@ -211,5 +211,63 @@ TEST_F(ValuesTest, AnItemExpiresEverywhereByTheTimeThatItsEntrySays) {
   for (int at = 0; at < 3; ++at) EXPECT_EQ(Get(at).item().value(), "v");
 }
 
+TEST_F(ValuesTest, ADeleteIsNotForgottenWhileASumThatHasNotSeenItIsOnItsWay) {
+  mesh_.EnableUpkeep();
+  const auto settle = [this] {
+    mesh_.Advance(absl::Seconds(1));
+    ASSERT_TRUE(mesh_.Settle(/*relays=*/false));
+  };
+  ASSERT_TRUE(Add(0, 5).ok());
+  settle();
+  mesh_.Cut(1, 0);
+  Delete(1);
+  settle();  // replica 2 has the delete, and replica 0's word that nothing older comes
+  mesh_.Cut(0, 2);
+  ASSERT_TRUE(Add(0, 8).ok());
+  settle();
+  mesh_.Connect(1, 0);
+  settle();  // and here of everybody, by replica 1, that they have the delete
+  settle();
+  EXPECT_FALSE(Get(2).has_item());
+  ExpectSameItems();
+  EXPECT_EQ(Counter(2), 8);
+}
+
+TEST_F(ValuesTest, WhatWasRemovedIsForgottenInTheEndAndNothingComesBack) {
+  mesh_.EnableUpkeep();
+  const auto settle = [this] {
+    for (int i = 0; i < 3; ++i) {
+      mesh_.Advance(absl::Seconds(1));
+      ASSERT_TRUE(mesh_.Settle());
+    }
+  };
+  Change(0, {"a", "b"});
+  v1::MutateRequest counter = Mutation();
+  counter.add_changes()->set_add(5);
+  counter.mutable_changes(0)->set_key("counter");
+  ASSERT_TRUE(mesh_.Mutate(1, counter, {}).ok());
+  settle();
+  Change(1, {}, {"a"});
+  counter.mutable_changes(0)->set_delete_(true);
+  ASSERT_TRUE(mesh_.Mutate(2, counter, {}).ok());
+  settle();
+  for (int at = 0; at < 3; ++at) {
+    EXPECT_THAT(Elements(at), ElementsAre("b"));
+    EXPECT_FALSE(mesh_.Items(at).contains(ItemKey("all", "id", "counter")));
+    internal::v1::StoredItem item;
+    ASSERT_TRUE(item.ParseFromString(mesh_.Items(at)[ItemKey("all", "id", "")]));
+    EXPECT_EQ(item.elements_size(), 1);
+    EXPECT_THAT(item.removed_by(), IsEmpty());
+  }
+  // A number that was forgotten begins anew, also where it was added to before.
+  counter.mutable_changes(0)->set_add(2);
+  ASSERT_TRUE(mesh_.Mutate(1, counter, {}).ok());
+  settle();
+  internal::v1::StoredItem item;
+  ASSERT_TRUE(item.ParseFromString(mesh_.Items(0)[ItemKey("all", "id", "counter")]));
+  EXPECT_EQ(CounterValue(item), 2);
+  ExpectSameItems();
+}
+
 }  // namespace
 }  // namespace homeport
