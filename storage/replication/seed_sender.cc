@@ -17,7 +17,8 @@ using internal::v1::Position;
 using internal::v1::SeedBlock;
 using internal::v1::SeedChunk;
 
-constexpr absl::Duration kBurst = absl::Milliseconds(250);
+// Longer than a sender with nothing else to send is left alone.
+constexpr absl::Duration kBurst = absl::Seconds(1);
 
 }  // namespace
 

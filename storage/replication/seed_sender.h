@@ -27,7 +27,7 @@ class SeedSender {
     size_t chunk_bytes = 256 * 1024;
     // Items or request ids of a chunk at most.
     int chunk_items = 5000;
-    // What is sent at most, on average; a quarter of a second's worth may go at once.
+    // What is sent at most, on average; a second's worth may go at once.
     uint64_t bytes_per_second = 64 * 1024 * 1024;
   };
 
