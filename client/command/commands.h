@@ -25,6 +25,8 @@ int RunDelete(const Arguments& arguments);
 int RunList(const Arguments& arguments);
 int RunLocate(const Arguments& arguments);
 int RunExplain(const Arguments& arguments);
+int RunRegionJoin(const Arguments& arguments);
+int RunRegionLeave(const Arguments& arguments);
 int RunStatus(const Arguments& arguments);
 int RunConflictsList(const Arguments& arguments);
 int RunConflictsShow(const Arguments& arguments);

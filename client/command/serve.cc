@@ -99,6 +99,9 @@ int RunServe(const std::vector<std::string>& arguments) {
   flags.Switch("--insecure-plaintext", &options.insecure_plaintext,
                "Serve without TLS on addresses that are not loopback: anyone on the way can read "
                "and change everything");
+  flags.Switch("--trust-clock", &options.trust_clock,
+               "Take writes although peers' clocks are behind this one's: it is theirs that are "
+               "wrong");
   flags.Switch("--debug", &debug, "Log at debug level");
   if (auto code = flags.ParseOrExit(arguments)) return *code;
   if (options.topology_file.empty() || options.region.empty()) {

@@ -20,6 +20,8 @@ constexpr homeport::Command kCommands[] = {
     {"conflicts list", "Lists writes that others overtook.", homeport::RunConflictsList},
     {"conflicts show", "Shows one of them, with its value.", homeport::RunConflictsShow},
     {"conflicts restore", "Writes its value anew.", homeport::RunConflictsRestore},
+    {"region join", "Follows a new region until it serves.", homeport::RunRegionJoin},
+    {"region leave", "Follows a leaving region until it can go.", homeport::RunRegionLeave},
     {"config check", "Checks a topology file.", homeport::RunConfigCheck},
 };
 

@@ -218,6 +218,7 @@ class ProcessNode final : public Node {
     options.data_path = options_.data;
     options.clock_drift_max = FromProto(storage.clock_drift_max());
     options.request_id_window = FromProto(storage.request_id_window());
+    options.clock_confirmed = options_.trust_clock;
     // What opening again may need must stay free, whatever the topology asks for.
     options.disk_reserve_bytes =
         std::max<uint64_t>(storage.disk_reserve_bytes(), BallastBytes(engine_options));

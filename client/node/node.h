@@ -27,6 +27,8 @@ struct NodeOptions {
   std::string metrics_listen;
   // Addresses to dial instead of the topology's, by "region/replica".
   std::map<std::string, std::string> dial;
+  // This machine's clock is right, whatever the peers' say.
+  bool trust_clock = false;
   // Serve in plaintext on addresses that are not loopback.
   bool insecure_plaintext = false;
   // Completion queues of the public server; 0: one a core.

@@ -79,6 +79,9 @@ void AddCore(const ReplicaStats& stats, Families& out) {
             static_cast<double>(stats.writes_queued));
   out.Gauge("homeport_replica_waiting", "Requests waiting for their session token.",
             static_cast<double>(stats.waiting));
+  out.Gauge("homeport_replica_waiting_for_regions",
+            "Writes waiting for other regions to have them.",
+            static_cast<double>(stats.waiting_for_regions));
   out.Gauge("homeport_replica_origins_blocked", "Origins whose next entry can not be applied yet.",
             static_cast<double>(stats.blocked.size()));
 }
@@ -98,6 +101,50 @@ void AddConflicts(const ConflictStats& stats, Families& out) {
               "Conflicts that were dropped from the journal to make room, ever.", stats.evicted);
 }
 
+std::string PhaseName(v1::ReplicaPhase phase) {
+  return absl::AsciiStrToLower(absl::StripPrefix(v1::ReplicaPhase_Name(phase), "REPLICA_PHASE_"));
+}
+
+void AddReplica(const v1::ReplicaStatus& replica, Families& out) {
+  out.Begin("homeport_replica_phase", "1 for what the replica does at present.", MetricType::Gauge);
+  for (int phase = v1::REPLICA_PHASE_CATCHING_UP; phase <= v1::REPLICA_PHASE_LEAVING; ++phase) {
+    out.Add(replica.phase() == phase ? 1 : 0,
+            {{"phase", PhaseName(static_cast<v1::ReplicaPhase>(phase))}});
+  }
+  out.Gauge("homeport_replica_join_progress", "Of catching up, from 0 to 1.", replica.progress());
+  out.Gauge("homeport_log_bytes", "Bytes of the change log.",
+            static_cast<double>(replica.log_bytes()));
+  out.Begin("homeport_member_missing_entries",
+            "This replica's entries that a member is not known to have applied.",
+            MetricType::Gauge);
+  for (const v1::MemberStatus& member : replica.members()) {
+    out.Add(static_cast<double>(member.missing_entries()), {{"member", member.replica()}});
+  }
+  out.Begin("homeport_member_known", "1 if the member was heard of since this process started.",
+            MetricType::Gauge);
+  for (const v1::MemberStatus& member : replica.members()) {
+    out.Add(member.known() ? 1 : 0, {{"member", member.replica()}});
+  }
+}
+
+void AddSeeding(const std::vector<v1::LinkStatus>& links, Families& out) {
+  out.Begin("homeport_link_standby", "1 while another replica of the region pulls from the peer.",
+            MetricType::Gauge);
+  for (const v1::LinkStatus& link : links) {
+    out.Add(link.standby() ? 1 : 0, {{"peer", link.peer()}});
+  }
+  out.Begin("homeport_seed_items", "Items taken in by the seeding that is under way.",
+            MetricType::Gauge);
+  for (const v1::LinkStatus& link : links) {
+    out.Add(static_cast<double>(link.seed_items()), {{"peer", link.peer()}});
+  }
+  out.Begin("homeport_seed_items_total", "Items that it will have taken in, estimated.",
+            MetricType::Gauge);
+  for (const v1::LinkStatus& link : links) {
+    out.Add(static_cast<double>(link.seed_items_total()), {{"peer", link.peer()}});
+  }
+}
+
 }  // namespace
 
 std::vector<MetricFamily> StorageMetrics::Collect() const {
@@ -107,6 +154,7 @@ std::vector<MetricFamily> StorageMetrics::Collect() const {
   AddConflicts(*stats.conflicts, out);
   out.Gauge("homeport_replica_writes_refused", "1 while the replica refuses writes.",
             replica_->WriteState().ok() ? 0 : 1);
+  AddReplica(replica_->Status(), out);
   const std::vector<v1::LinkStatus> links = links_->Status();
   out.Begin("homeport_link_state", "1 for the state that the link from the peer is in.",
             MetricType::Gauge);
@@ -164,6 +212,7 @@ std::vector<MetricFamily> StorageMetrics::Collect() const {
   for (const PullingPeer& peer : service_->Peers()) {
     out.Add(static_cast<double>(peer.received), {{"peer", peer.name.value()}});
   }
+  AddSeeding(links, out);
   return out.Take();
 }
 

@@ -78,7 +78,8 @@ std::string Links(const v1::ReplicaStatus& replica, bool colours) {
                absl::StrCat(link.entries_received()),
                DescribeBytes(link.bytes_received()),
                Divergence(link),
-               !link.reason().empty() || link.compare_put_off().empty()
+               link.standby() && link.reason().empty() ? "stands by: a sibling pulls"
+               : !link.reason().empty() || link.compare_put_off().empty()
                    ? link.reason()
                    : absl::StrCat("not compared: ", link.compare_put_off())});
   }
@@ -129,6 +130,9 @@ std::string DescribeStatus(const v1::GetStatusResponse& response, bool colours) 
                         ? absl::StrCat(replica.positions(0).applied(), " entries, ")
                         : "",
                     DescribeBytes(replica.disk_bytes()), " on disk\n");
+    if (!replica.phase_detail().empty()) {
+      absl::StrAppend(&text, "joining: ", replica.phase_detail(), "\n");
+    }
     if (!replica.writes_refused().empty()) {
       absl::StrAppend(&text,
                       Styled(absl::StrCat("writes refused: ", replica.writes_refused()),

@@ -2,9 +2,12 @@
 
 #include <utility>
 
+#include "absl/strings/match.h"
+#include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "storage/link/peer_link.h"
 #include "storage/replica/runner.h"
+#include "storage/replication/puller.h"
 #include "storage/replication/relay_planner.h"
 #include "storage/replication/seed_planner.h"
 
@@ -17,7 +20,10 @@ constexpr absl::Duration kRelayInterval = absl::Milliseconds(500);
 
 class LinkManager::Impl {
  public:
-  Impl(Replica* replica, LinkOptions options) : replica_(replica), options_(std::move(options)) {
+  Impl(Replica* replica, LinkOptions options)
+      : replica_(replica),
+        options_(std::move(options)),
+        puller_(replica->name(), options_.silence_max) {
     OnTopology();
     listener_ = replica_->AddListener([this] { Wake(); });
   }
@@ -112,11 +118,43 @@ class LinkManager::Impl {
     if (now >= relay_next_) {
       relay_next_ = now + kRelayInterval;
       PlanOver(links);
+      if (replica_->joining()) LookAtComparisons(links, now);
     }
     for (auto& link : links) link->Tick();
   }
 
+  // A new replica takes writes once what it holds was found to be what some peer holds.
+  void LookAtComparisons(const std::vector<std::shared_ptr<PeerLink>>& links, SteadyTime now) {
+    for (const auto& link : links) {
+      const v1::LinkStatus status = link->Status();
+      if (!status.has_verified_age() || status.records_differ() > 0) continue;
+      replica_->OnCompared(now - absl::Seconds(status.verified_age().seconds()) -
+                           absl::Nanoseconds(status.verified_age().nanos()));
+    }
+  }
+
+  // Replicas of this region pull far entries once. What a standby's link does not bring has to come
+  // from siblings, just as if the link were down.
+  std::vector<bool> ChoosePullers(std::vector<RelayCandidate>& candidates) {
+    const std::string& self = replica_->name().value();
+    const absl::string_view region = absl::string_view(self).substr(0, self.find('/') + 1);
+    std::vector<PullCandidate> links;
+    links.reserve(candidates.size());
+    for (const RelayCandidate& candidate : candidates) {
+      links.push_back({candidate.peer, candidate.established,
+                       absl::StartsWith(candidate.peer.value(), region), candidate.receiver});
+    }
+    std::vector<bool> stand_by = puller_.StandBy(links, replica_->clock()->SteadyNow());
+    for (size_t i = 0; i < candidates.size(); ++i) {
+      if (!stand_by[i]) continue;
+      candidates[i].established = false;
+      candidates[i].down = true;
+    }
+    return stand_by;
+  }
+
   struct Plan {
+    std::vector<bool> stand_by;
     std::vector<std::map<Origin, Sequence>> relays;
     SeedPlan seeding;
   };
@@ -128,6 +166,7 @@ class LinkManager::Impl {
     Plan plan;
     Collect(links, 0, candidates, plan);
     for (size_t i = 0; i < links.size(); ++i) {
+      links[i]->StandBy(plan.stand_by[i]);
       links[i]->WantRelay(std::move(plan.relays[i]));
       const bool asked = plan.seeding.ask && plan.seeding.ask->candidate == i;
       links[i]->WantSeed(asked ? std::optional<std::string>(plan.seeding.ask->name_space)
@@ -139,6 +178,7 @@ class LinkManager::Impl {
                std::vector<RelayCandidate>& candidates, Plan& plan) {
     if (at == links.size()) {
       const std::shared_ptr<const ReplicaView> view = replica_->view();
+      plan.stand_by = ChoosePullers(candidates);
       plan.relays = PlanRelays(*view, replica_->name(), candidates);
       plan.seeding = PlanSeeding(*view, replica_->name(), *replica_->topology(), candidates);
       return;
@@ -158,6 +198,7 @@ class LinkManager::Impl {
   bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
   absl::Mutex wake_mutex_;
   bool woken_ ABSL_GUARDED_BY(wake_mutex_) = false;
+  PullerChoice puller_;                                // the runner's
   SteadyTime relay_next_ = -absl::InfiniteDuration();  // the runner's
   Runner runner_;
 };

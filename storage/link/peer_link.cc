@@ -104,6 +104,11 @@ class GrpcPeerLink final : public PeerLink, public std::enable_shared_from_this<
     receiver_.WantRelay(std::move(wanted));
   }
 
+  void StandBy(bool stand_by) override {
+    absl::MutexLock lock(&mutex_);
+    receiver_.StandBy(stand_by);
+  }
+
   void WantSeed(std::optional<std::string> name_space) override {
     absl::MutexLock lock(&mutex_);
     receiver_.seeds().Want(std::move(name_space));
@@ -174,6 +179,7 @@ class GrpcPeerLink final : public PeerLink, public std::enable_shared_from_this<
     stub_->async()->Pull(&stream_->context, stream_);
     const auto topology = replica_->topology();
     fingerprint_ = topology->fingerprint();
+    hello_sent_ = replica_->ClockReading();
     receiver_.SetShared(SharedNamespaces(*topology, replica_->name(), receiver_.peer()));
     stream_->request =
         receiver_.OnConnected(fingerprint_, *replica_->view(), replica_->clock()->WallNow());
@@ -232,11 +238,14 @@ class GrpcPeerLink final : public PeerLink, public std::enable_shared_from_this<
       auto unpacked = UnpackResponse(receiver_.peer(), response);
       if (!unpacked.ok()) return EndLocked(unpacked.status());
       batch = std::move(*unpacked);
+      batch.peer_start = receiver_.peer_start();
       batch.repairs = receiver_.TakeRepairs();
       if (!batch.repairs.empty()) {
         Log(LogLevel::kWarning, "what is here differs from a peer's and is merged with it",
             {{"peer", receiver_.peer().value()}, {"items", absl::StrCat(batch.repairs.size())}});
       }
+      ObserveClockLocked(response);
+      if (response.has_hello()) replica_->OnPulledHello(response.hello());
       if (response.has_heartbeat()) {
         receiver_.ObserveWall(response.heartbeat().wall_micros(), replica_->clock()->WallNow());
       }
@@ -256,6 +265,22 @@ class GrpcPeerLink final : public PeerLink, public std::enable_shared_from_this<
       read_due_ = true;
     } else {
       stream->StartRead(&stream->response);
+    }
+  }
+
+  // The peer's hello was made after this side's was sent, which bounds its clock from both sides; a
+  // heartbeat may have waited behind entries, and bounds it from one.
+  void ObserveClockLocked(const PullResponse& response) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    const absl::Time now = replica_->ClockReading();
+    const auto observe = [&](uint64_t micros, absl::Time before) {
+      if (micros == 0) return;
+      replica_->ObservePeerClock(
+          receiver_.peer(),
+          BoundsOf(absl::FromUnixMicros(static_cast<int64_t>(micros)), before, now));
+    };
+    if (response.has_hello()) observe(response.hello().wall_micros(), hello_sent_);
+    if (response.has_heartbeat()) {
+      observe(response.heartbeat().wall_micros(), absl::InfinitePast());
     }
   }
 
@@ -333,6 +358,8 @@ class GrpcPeerLink final : public PeerLink, public std::enable_shared_from_this<
   bool new_channel_ ABSL_GUARDED_BY(mutex_) = false;
   LinkReceiver receiver_ ABSL_GUARDED_BY(mutex_);
   Stream* stream_ ABSL_GUARDED_BY(mutex_) = nullptr;
+  // This replica's clock when the stream's hello was sent.
+  absl::Time hello_sent_ ABSL_GUARDED_BY(mutex_);
   // The topology that the stream's hello named.
   std::string fingerprint_ ABSL_GUARDED_BY(mutex_);
   // Why the present stream is being ended; OK while it is not.

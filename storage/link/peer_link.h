@@ -24,6 +24,8 @@ class PeerLink {
   // so a stream that began under another one is ended and begun again.
   virtual void OnTopology() = 0;
   virtual void WantRelay(std::map<Origin, Sequence> wanted) = 0;
+  // True: another replica of this region pulls what the peer has.
+  virtual void StandBy(bool stand_by) = 0;
   // The namespace that the peer is to be asked for; nullopt: none.
   virtual void WantSeed(std::optional<std::string> name_space) = 0;
   virtual v1::LinkStatus Status() const = 0;

@@ -62,16 +62,6 @@ void AckWaits::OnMemberReport(const internal::v1::MemberReport& report) {
   AnswerMet();
 }
 
-Sequence AckWaits::AppliedByAll(Origin origin, absl::Span<const ReplicaName> members) const {
-  absl::MutexLock lock(&mutex_);
-  return acks_.AppliedByAll(origin, members);
-}
-
-std::optional<Sequence> AckWaits::AppliedBy(const ReplicaName& member, Origin origin) const {
-  absl::MutexLock lock(&mutex_);
-  return acks_.AppliedBy(member, origin);
-}
-
 int AckWaits::CountOf(const AckWait& wait) const {
   return acks_.Count(wait.version.origin, wait.sequence, wait.name_space, wait.regions);
 }

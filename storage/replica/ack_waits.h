@@ -45,10 +45,6 @@ class AckWaits {
   void OnAcknowledged(const ReplicaName& peer, const RegionAcks::Reports& reports);
   void OnMemberReport(const internal::v1::MemberReport& report);
 
-  // See RegionAcks.
-  Sequence AppliedByAll(Origin origin, absl::Span<const ReplicaName> members) const;
-  std::optional<Sequence> AppliedBy(const ReplicaName& member, Origin origin) const;
-
   // Answers the writes whose time is over with DEADLINE_EXCEEDED (NOT_YET_REPLICATED), and drops
   // those that nobody waits for any more.
   void Expire(SteadyTime now);

@@ -19,6 +19,8 @@
 #include "storage/replica/replica_guards.h"
 #include "storage/replica/runner.h"
 #include "storage/replication/holding_policy.h"
+#include "storage/replication/item_types.h"
+#include "storage/replication/member_view.h"
 
 namespace homeport {
 namespace {
@@ -103,15 +105,18 @@ struct Published {
 class Replica::Impl {
  public:
   Impl(ReplicaOptions options, std::unique_ptr<KvEngine> engine, std::unique_ptr<ReplicaCore> core,
-       const Clock* clock, std::shared_ptr<const Topology> topology)
+       const Clock* clock, std::shared_ptr<const Topology> topology, JoinState::Phase phase)
       : options_(std::move(options)),
         engine_(std::move(engine)),
         core_(std::move(core)),
         clock_(clock),
         cluster_(ClusterFingerprint(topology->cluster())),
-        topology_(std::move(topology)) {
+        topology_(std::move(topology)),
+        guards_({options_.name, options_.clock_drift_max, options_.clock_confirmed, phase},
+                core_->view()->time, *topology_) {
     watermark_ = core_->MakeWatermark(Now());
     core_->SetPolicy(HoldingPolicy(topology_, RegionOf(*topology_)));
+    core_->SetMembers(MembersOf(*topology_));
     stats_.conflicts = core_->journal().stats();
     Publish();
     {
@@ -180,7 +185,13 @@ class Replica::Impl {
     listeners_.erase(number);
   }
 
+  // Why clients' writes are refused.
   absl::Status WriteState() const {
+    if (auto disk = DiskState(); !disk.ok()) return disk;
+    return guards_.MayWrite();
+  }
+  // Why nothing at all is written.
+  absl::Status DiskState() const {
     absl::MutexLock lock(&mutex_);
     return write_state_;
   }
@@ -208,6 +219,7 @@ class Replica::Impl {
   KvEngine* engine() { return engine_.get(); }
   const Clock* clock() const { return clock_; }
   AckWaits& acks() { return acks_; }
+  ReplicaGuards& guards() { return guards_; }
 
  private:
   Moment Now() const { return {clock_->WallNow(), clock_->SteadyNow()}; }
@@ -241,9 +253,11 @@ class Replica::Impl {
                        absl::StrCat("namespace '", *parts->name_space, "' is not held in ", region),
                        {{"namespace", *parts->name_space}, {"region", region}});
     }
+    const bool write = request.operation_case() == StoreRequest::kMutate;
+    if (auto may = write ? guards_.MayWrite() : guards_.MayRead(); !may.ok()) return may;
     auto token = SessionToken::Parse(*parts->token, cluster_);
     if (!token.ok()) return token.status();
-    if (request.operation_case() == StoreRequest::kMutate) {
+    if (write) {
       absl::Status acks = CheckAcks(*published, *info, request.mutate().options());
       if (!acks.ok()) return acks;
     }
@@ -476,6 +490,7 @@ class Replica::Impl {
         disk_next = now.steady + kDiskCheckInterval;
         CheckDisk();
         PlanTruncation(now);
+        Tend(now);
       }
       if (!seed_all.empty()) core_->StageSeedAll(seed_all);
       CommitGroup(now, writes, batches);
@@ -486,16 +501,18 @@ class Replica::Impl {
     AbandonWaiting();
   }
 
+  // Origins are closed, and tombstones and expired items dropped.
+  void Tend(const Moment& now) {
+    if (auto status = core_->Tend(now); !status.ok() && DiskState().ok()) {
+      Log(LogLevel::kWarning, "could not look what can be cleaned",
+          {{"why", std::string(status.message())}});
+    }
+  }
+
   // What everybody has, and what is beyond the bounds, leaves the log.
   void PlanTruncation(const Moment& now) {
-    const std::shared_ptr<const Published> published = this->published();
-    std::vector<ReplicaName> others;
-    for (const RegionInfo& region : published->topology->regions()) {
-      for (const ReplicaInfo& replica : region.replicas) {
-        if (replica.name != options_.name) others.push_back(replica.name);
-      }
-    }
-    core_->PlanTruncation([&](Origin origin) { return acks_.AppliedByAll(origin, others); }, now);
+    core_->PlanTruncation([this](Origin origin) { return core_->members().MinApplied(origin); },
+                          now);
   }
 
   // How long the commit thread may sleep: no waiting call is to learn too late that it gives up.
@@ -555,6 +572,9 @@ class Replica::Impl {
     }
     Publish();
     const std::shared_ptr<const Published> published = this->published();
+    if (auto phase = guards_.Update(*published->view, now.steady); phase) {
+      if (auto stored = StoreJoinPhase(engine_.get(), *phase); !stored.ok()) Fail(stored);
+    }
 
     for (size_t i = 0; i < writes.size(); ++i) {
       absl::Status status = std::move(outcomes[i].status);
@@ -614,7 +634,7 @@ class Replica::Impl {
       acks_.OnMemberReport(report);
     }
     if (batch.HasEntries()) {
-      if (auto status = WriteState(); !status.ok()) return Refused(std::move(status));
+      if (auto status = DiskState(); !status.ok()) return Refused(std::move(status));
     }
     return TakeIn(batch, *core_, now);
   }
@@ -735,8 +755,10 @@ class Replica::Impl {
     const std::shared_ptr<const Published> last = published();
     if (last != nullptr && last->topology != next->topology) {
       core_->SetPolicy(HoldingPolicy(next->topology, next->region));
+      core_->SetMembers(MembersOf(*next->topology));
       next->view = core_->view();  // which says what is not whole by the new policy
       core_->SetRetention(RetentionOf(*next->topology));
+      guards_.SetTopology(*next->topology);
       core_->journal().SetBytesMax(next->topology->proto().storage().conflict_journal_bytes());
     }
     const Topology& topology = *next->topology;
@@ -805,6 +827,7 @@ class Replica::Impl {
   int listener_last_ ABSL_GUARDED_BY(listeners_mutex_) = 0;
 
   std::shared_ptr<CancelState> cancel_state_ = std::make_shared<CancelState>();
+  ReplicaGuards guards_;
   Runner runner_;
   AckWaits acks_{options_.waiting_max, &runner_};
   std::thread commit_thread_;
@@ -826,14 +849,26 @@ absl::StatusOr<std::shared_ptr<Replica>> Replica::Open(ReplicaOptions options,
     return absl::FailedPreconditionError(
         absl::StrCat("the topology has no replica ", options.name.value()));
   }
+  const std::optional<int> region =
+      topology->FindRegion(options.name.value().substr(0, options.name.value().find('/')));
+  HP_CHECK(region.has_value());
+  auto phase = LoadJoinPhase(engine.get(), topology->proto().regions(*region).joining());
+  if (!phase.ok()) {
+    return absl::Status(phase.status().code(),
+                        absl::StrCat(options.data_path, ": ", phase.status().message()));
+  }
   auto core = ReplicaCore::Open(std::move(core_options), engine.get(), origin,
                                 {clock->WallNow(), clock->SteadyNow()});
   if (!core.ok()) {
     return absl::Status(core.status().code(),
                         absl::StrCat(options.data_path, ": ", core.status().message()));
   }
-  return std::shared_ptr<Replica>(new Replica(std::make_unique<Impl>(
-      std::move(options), std::move(engine), std::move(*core), clock, std::move(topology))));
+  if (auto status = CheckItemTypes(engine.get(), *topology); !status.ok()) {
+    return absl::Status(status.code(), absl::StrCat(options.data_path, ": ", status.message()));
+  }
+  return std::shared_ptr<Replica>(
+      new Replica(std::make_unique<Impl>(std::move(options), std::move(engine), std::move(*core),
+                                         clock, std::move(topology), *phase)));
 }
 
 Replica::Replica(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -851,6 +886,17 @@ void Replica::OnPeerAcknowledged(
     const ReplicaName& peer,
     const google::protobuf::RepeatedPtrField<internal::v1::OriginReport>& reports) {
   impl_->acks().OnAcknowledged(peer, reports);
+}
+void Replica::ObservePeerClock(const ReplicaName& peer, const ClockBounds& bounds) {
+  impl_->guards().ObserveClock(peer, bounds);
+}
+void Replica::OnPulledHello(const internal::v1::Hello& hello) {
+  impl_->guards().OnPeer(hello, clock()->SteadyNow());
+}
+void Replica::OnCompared(SteadyTime since) { impl_->guards().OnCompared(since); }
+bool Replica::joining() const { return impl_->guards().joining(); }
+absl::Time Replica::ClockReading() const {
+  return std::max(clock()->WallNow(), ToWallTime(view()->TimeAt(clock()->SteadyNow())));
 }
 void Replica::SeedAll(std::vector<std::string> namespaces) {
   impl_->SeedAll(std::move(namespaces));
@@ -871,6 +917,35 @@ void Replica::RemoveListener(int number) { impl_->RemoveListener(number); }
 absl::Status Replica::WriteState() const { return impl_->WriteState(); }
 ReplicaStats Replica::Stats() const { return impl_->Stats(); }
 void Replica::Stop() { impl_->Stop(); }
+
+namespace {
+
+// What other members have of the entries of this replica, of all its starts.
+void AddMembers(const Topology& topology, const ReplicaName& self, const ReplicaView& view,
+                v1::ReplicaStatus& status) {
+  for (const RegionInfo& region : topology.regions()) {
+    for (const ReplicaInfo& replica : region.replicas) {
+      if (replica.name == self) continue;
+      v1::MemberStatus* member = status.add_members();
+      member->set_replica(replica.name.value());
+      const Member* known = nullptr;
+      if (view.members != nullptr) {
+        auto found = view.members->find(replica.name);
+        if (found != view.members->end()) known = found->second.get();
+      }
+      member->set_known(known != nullptr);
+      uint64_t missing = 0;
+      for (const OriginView& origin : view.origins) {
+        if (origin.replica == nullptr || *origin.replica != self) continue;
+        const Sequence has = known == nullptr ? Sequence(0) : known->Of(origin.origin).applied;
+        if (has < origin.applied) missing += origin.applied.value() - has.value();
+      }
+      member->set_missing_entries(missing);
+    }
+  }
+}
+
+}  // namespace
 
 v1::ReplicaStatus Replica::Status() const {
   const std::shared_ptr<const ReplicaView> view = this->view();
@@ -894,6 +969,11 @@ v1::ReplicaStatus Replica::Status() const {
     if (origin.origin != view->self) add(origin);
   }
   status.set_disk_bytes(impl_->engine()->DiskBytes());
+  impl_->guards().AddTo(status, *view, clock()->SteadyNow());
+  for (const OriginView& origin : view->origins) {
+    status.set_log_bytes(status.log_bytes() + origin.log_bytes);
+  }
+  AddMembers(*topology(), name(), *view, status);
   const std::shared_ptr<const ConflictStats> conflicts = Stats().conflicts;
   v1::ConflictJournalStatus& journal = *status.mutable_conflict_journal();
   journal.set_conflicts(conflicts->conflicts);

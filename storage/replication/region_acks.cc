@@ -31,13 +31,6 @@ RegionAcks::Member* RegionAcks::Add(const std::string& replica) {
   return &region[ReplicaName(replica)];
 }
 
-const RegionAcks::Member* RegionAcks::Find(const ReplicaName& replica) const {
-  auto region = regions_.find(RegionOf(replica.value()));
-  if (region == regions_.end()) return nullptr;
-  auto member = region->second.find(replica);
-  return member == region->second.end() ? nullptr : &member->second;
-}
-
 void RegionAcks::OnHello(const internal::v1::Hello& hello) {
   Member* added = Add(hello.replica());
   if (added == nullptr) return;
@@ -71,25 +64,6 @@ void RegionAcks::OnMemberReport(const internal::v1::MemberReport& report) {
   member.partial.clear();
   member.partial.insert(report.partial_namespaces().begin(), report.partial_namespaces().end());
   Raise(member, report.origins());
-}
-
-Sequence RegionAcks::AppliedByAll(Origin origin, absl::Span<const ReplicaName> members) const {
-  Sequence least(~uint64_t{0});
-  for (const ReplicaName& name : members) {
-    const Member* member = Find(name);
-    if (member == nullptr || !member->partial.empty()) return Sequence(0);
-    auto applied = member->applied.find(origin);
-    if (applied == member->applied.end()) return Sequence(0);
-    least = std::min(least, applied->second);
-  }
-  return least;
-}
-
-std::optional<Sequence> RegionAcks::AppliedBy(const ReplicaName& name, Origin origin) const {
-  const Member* member = Find(name);
-  if (member == nullptr) return std::nullopt;
-  auto applied = member->applied.find(origin);
-  return applied == member->applied.end() ? Sequence(0) : applied->second;
 }
 
 int RegionAcks::Count(Origin origin, Sequence sequence, absl::string_view name_space,

@@ -7,7 +7,6 @@
 #pragma once
 
 #include <map>
-#include <optional>
 #include <set>
 #include <string>
 
@@ -35,11 +34,6 @@ class RegionAcks {
   // later.
   void OnMemberReport(const internal::v1::MemberReport& report);
 
-  // What every one of the members has applied of the origin; 0 while nothing is known of one, or
-  // one holds some namespace only in part.
-  Sequence AppliedByAll(Origin origin, absl::Span<const ReplicaName> members) const;
-  // What the member has applied of the origin; nullopt while nothing is known of it.
-  std::optional<Sequence> AppliedBy(const ReplicaName& member, Origin origin) const;
   // How many of the regions have an entry of the namespace.
   int Count(Origin origin, Sequence sequence, absl::string_view name_space,
             absl::Span<const std::string> regions) const;
@@ -54,7 +48,6 @@ class RegionAcks {
   static void Raise(Member& member, const Reports& reports);
   // Null if there are too many.
   Member* Add(const std::string& replica);
-  const Member* Find(const ReplicaName& replica) const;
 
   size_t members_ = 0;
   // By region, then by replica.

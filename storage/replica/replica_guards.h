@@ -1,0 +1,79 @@
+// What keeps a replica from answering: a clock that is ahead, a twin, being new, and leaving.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <optional>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "common/base/ids.h"
+#include "common/topology/topology.h"
+#include "homeport/internal/v1/replication.pb.h"
+#include "homeport/v1/admin.pb.h"
+#include "storage/engine/kv_engine.h"
+#include "storage/replication/clock_guard.h"
+#include "storage/replication/join_state.h"
+#include "storage/replication/replica_view.h"
+
+namespace homeport {
+
+// The phase that an engine's replica is in; of an empty engine, kCatchingUp is written there,
+// synced, if the replica's region is joining. To be called before the replica is opened. DATA_LOSS
+// if what is stored does not parse; otherwise the engine's errors.
+absl::StatusOr<JoinState::Phase> LoadJoinPhase(KvEngine* engine, bool joining);
+// Writes it, synced.
+absl::Status StoreJoinPhase(KvEngine* engine, JoinState::Phase phase);
+
+// Thread-safe.
+class ReplicaGuards {
+ public:
+  struct Options {
+    ReplicaName self;
+    absl::Duration drift_max;
+    // The operator says that the clock is right.
+    bool clock_confirmed = false;
+    JoinState::Phase phase = JoinState::Phase::kServing;
+  };
+
+  ReplicaGuards(Options options, HybridTime started, const Topology& topology);
+
+  void SetTopology(const Topology& topology);
+  // A peer's clock was read.
+  void ObserveClock(const ReplicaName& peer, const ClockBounds& bounds);
+  // What a peer has, at the start of a link that pulls from it.
+  void OnPeer(const internal::v1::Hello& hello, SteadyTime now);
+  // Everything shared with some peer was compared since `since`, and no difference found.
+  void OnCompared(SteadyTime since);
+  // Looks at what a commit has changed. The phase that is to be stored, if it is another.
+  std::optional<JoinState::Phase> Update(const ReplicaView& view, SteadyTime now);
+
+  // UNAVAILABLE (CATCHING_UP).
+  absl::Status MayRead() const;
+  // UNAVAILABLE (CATCHING_UP, CLOCK_SUSPECT, TWIN, REGION_LEAVING).
+  absl::Status MayWrite() const;
+  // True while the replica is new.
+  bool joining() const { return joining_.load(std::memory_order_relaxed); }
+  void AddTo(v1::ReplicaStatus& status, const ReplicaView& view, SteadyTime now) const;
+
+ private:
+  void Refresh() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  const Options options_;
+  const HybridTime started_;
+  std::atomic<bool> joining_{false};
+  std::atomic<bool> reads_open_{true};
+  std::atomic<bool> writes_open_{true};
+  mutable absl::Mutex mutex_;
+  ClockGuard clock_ ABSL_GUARDED_BY(mutex_);
+  JoinState join_ ABSL_GUARDED_BY(mutex_);
+  JoinState::Phase stored_ ABSL_GUARDED_BY(mutex_);
+  std::optional<Origin> twin_ ABSL_GUARDED_BY(mutex_);
+  bool leaving_ ABSL_GUARDED_BY(mutex_) = false;
+  absl::Status may_read_ ABSL_GUARDED_BY(mutex_);
+  absl::Status may_write_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace homeport
