@@ -1,6 +1,7 @@
 #include "tests/sim/clients.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -11,6 +12,8 @@ namespace {
 
 // Retries that a client keeps in mind.
 constexpr size_t kRetriableMax = 40;
+// Elements that the sets of a run are made of.
+constexpr int kElements = 6;
 
 }  // namespace
 
@@ -110,7 +113,26 @@ void Clients::Write(int at, int node) {
     if (random_.Chance(shape_.deletes)) {
       change->set_delete_(true);
       effect.kind = Effect::Kind::kDelete;
+    } else if (shape_.namespaces[name_space].type == internal::v1::ITEM_TYPE_COUNTER) {
+      effect.kind = Effect::Kind::kAdd;
+      effect.delta = random_.Between(-50, 100);
+      change->set_add(effect.delta);
+    } else if (shape_.namespaces[name_space].type == internal::v1::ITEM_TYPE_SET) {
+      effect.kind = Effect::Kind::kSet;
+      for (int element = 0; element < kElements; ++element) {
+        const uint64_t what = random_.Below(6);
+        if (what == 0) effect.added.push_back(absl::StrCat("e", element));
+        if (what == 1) effect.removed.push_back(absl::StrCat("e", element));
+      }
+      if (effect.added.empty() && effect.removed.empty()) effect.added.push_back("e0");
+      for (const std::string& element : effect.added) change->mutable_set()->add_add(element);
+      for (const std::string& element : effect.removed) change->mutable_set()->add_remove(element);
     } else {
+      effect.ttl = shape_.namespaces[name_space].ttl;
+      if (random_.Chance(30)) {
+        effect.ttl = random_.Between(1, 4) * kSecond;
+        change->mutable_ttl()->set_seconds(effect.ttl / kSecond);
+      }
       effect.value = absl::StrCat("v", made_, ".", key, ".");
       size_t size = random_.Below(static_cast<uint64_t>(shape_.value_max) + 1);
       if (shape_.big_values && random_.Chance(20)) {
@@ -228,8 +250,9 @@ void Clients::Read(int at, int node) {
   request.set_key(absl::StrCat(random_.Below(shape_.keys)));
   v1::GetResponse response;
   Node& replica = world_->node(node);
-  if (auto status = ReadItem(replica.engine.get(), request, replica.core->view()->time,
-                             session.token, response);
+  const ReplicaView& view = *replica.core->view();
+  const HybridTime now = view.TimeAt(world_->MomentAt(node).steady);
+  if (auto status = ReadItem(replica.engine.get(), request, now, session.token, response);
       !status.ok()) {
     if (!absl::IsUnavailable(status)) {
       return world_->Fail(absl::StrCat("a read fails: ", std::string(status.message())));
@@ -239,31 +262,69 @@ void Clients::Read(int at, int node) {
   }
   ++reads_;
   const int item = history.Item(name_space, request.namespace_(), request.id(), request.key());
-  const ReplicaView& view = *replica.core->view();
-  const Expected expected = history.ExpectedOf(
-      item, [&view](uint64_t origin) { return view.AppliedOf(Origin(origin)).value(); });
-  const bool present = expected.effect != nullptr && expected.effect->kind == Effect::Kind::kPut;
-  if (response.has_item() != present ||
-      (present && response.item().value() != expected.effect->value)) {
-    return world_->Fail(absl::StrCat("a read of ", request.namespace_(), "/", request.id(), "/",
-                                     request.key(), " at ", shape_.ReplicaNameOf(node),
-                                     " does not show the greatest write applied"));
-  }
-  if (expected.entry != nullptr && !present) world_->coverage().Covered(Path::kDeleteSeen);
-  auto& seen = session.seen[item];
-  const std::pair<uint64_t, uint64_t> shown =
-      expected.entry == nullptr ? std::pair<uint64_t, uint64_t>()
-                                : std::pair(expected.entry->time, expected.entry->origin);
-  if (shown < seen) {
-    return world_->Fail(
-        absl::StrCat("a session went back in time at ", shape_.ReplicaNameOf(node)));
-  }
-  seen = shown;
-  if (expected.entry != nullptr) {
-    session.past.Advance(expected.entry->origin, expected.entry->sequence);
-    session.seen_time = std::max(session.seen_time, expected.entry->time);
+  const auto applied = [&view](uint64_t origin) { return view.AppliedOf(Origin(origin)).value(); };
+  if (replica.seeded) {
+    // What the answer shows may be newer than the positions; the token has it.
+    for (const SessionToken::Position& position : session.token.positions()) {
+      session.past.Advance(position.origin.value(), position.sequence.value());
+    }
+  } else if (shape_.namespaces[name_space].type == internal::v1::ITEM_TYPE_REGISTER) {
+    CheckRegister(session, node, item, now, history.ExpectedOf(item, applied), response);
+  } else {
+    CheckParts(session, node, item, history.PartsOf(item, applied), response);
   }
   if (random_.Chance(500)) view.Normalize(session.token);
+}
+
+std::string Clients::NameOf(int node, int item) const {
+  const ItemRecord& record = world_->history().item(item);
+  return absl::StrCat(record.name_space_name, "/", record.id, "/", record.key, " at ",
+                      shape_.ReplicaNameOf(node));
+}
+
+void Clients::CheckRegister(Session& session, int node, int item, HybridTime now,
+                            const Expected& expected, const v1::GetResponse& response) {
+  const bool put = expected.effect != nullptr && expected.effect->kind == Effect::Kind::kPut;
+  const bool expired =
+      put && expected.effect->ttl != 0 &&
+      ToWallTime(HybridTime(expected.entry->time)) + absl::Microseconds(expected.effect->ttl) <=
+          ToWallTime(now);
+  const bool present = put && !expired;
+  if (expired) world_->coverage().Covered(Path::kExpiredSeen);
+  if (response.has_item() != present ||
+      (present && response.item().value() != expected.effect->value)) {
+    return world_->Fail(absl::StrCat("a read of ", NameOf(node, item),
+                                     " does not show the greatest write applied"));
+  }
+  if (expected.entry == nullptr) return;
+  if (!present) world_->coverage().Covered(Path::kDeleteSeen);
+  auto& seen = session.seen[item];
+  const std::pair<uint64_t, uint64_t> shown(expected.entry->time, expected.entry->origin);
+  if (shown < seen) {
+    return world_->Fail(absl::StrCat("a session went back in time with ", NameOf(node, item)));
+  }
+  seen = shown;
+  // Of what is cleaned away nothing is seen, and nobody needs it.
+  if (!present && !response.has_version()) return;
+  session.past.Advance(expected.entry->origin, expected.entry->sequence);
+  session.seen_time = std::max(session.seen_time, expected.entry->time);
+}
+
+void Clients::CheckParts(Session& session, int node, int item, const ExpectedParts& expected,
+                         const v1::GetResponse& response) {
+  const std::set<std::string> elements(response.item().elements().begin(),
+                                       response.item().elements().end());
+  if (response.has_item() != expected.present || elements != expected.elements ||
+      response.item().counter() != expected.number) {
+    return world_->Fail(absl::StrCat("a read of ", NameOf(node, item), " shows ",
+                                     response.item().counter(), " and ", elements.size(),
+                                     " elements; its history makes ", expected.number, " and ",
+                                     expected.elements.size()));
+  }
+  for (const EntryRecord* entry : expected.entries) {
+    session.past.Advance(entry->origin, entry->sequence);
+    session.seen_time = std::max(session.seen_time, entry->time);
+  }
 }
 
 void Clients::CheckServedEverywhere() {

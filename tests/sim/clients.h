@@ -46,6 +46,11 @@ class Clients {
   void Read(int session, int node);
   // Whether the replica may serve the session; checks that it does so rightly.
   bool Served(Session& session, int node);
+  void CheckRegister(Session& session, int node, int item, HybridTime now, const Expected& expected,
+                     const v1::GetResponse& response);
+  void CheckParts(Session& session, int node, int item, const ExpectedParts& expected,
+                  const v1::GetResponse& response);
+  std::string NameOf(int node, int item) const;
   void Acknowledge(int session, uint64_t generation, const Operation& operation,
                    const WriteName& name);
   int PickNode(Session& session);

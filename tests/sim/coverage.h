@@ -36,7 +36,17 @@ namespace homeport::sim {
   X(kCreditSpent, "a sender waited for credit")                                 \
   X(kLinkLostUnderWay, "a stream ended with messages under way")                \
   X(kOriginPaused, "an origin was refused and went on later")                   \
-  X(kDeleteSeen, "a read met a deleted item")
+  X(kDeleteSeen, "a read met a deleted item")                                   \
+  X(kExpiredSeen, "a read met an expired item")                                 \
+  X(kLogTruncated, "entries that all members had left a log")                   \
+  X(kLogTruncatedEarly, "entries left a log before all members had them")       \
+  X(kSeeded, "a replica took a peer's records, as no log had what it lacked")   \
+  X(kSeedInterrupted, "a stream ended in the middle of a seeding")              \
+  X(kCompared, "two replicas compared what they hold")                          \
+  X(kTombstoneCleaned, "a tombstone was removed")                               \
+  X(kExpiredCleaned, "an expired item was removed")                             \
+  X(kPruned, "a counter or a set forgot what was removed")                      \
+  X(kOriginClosed, "an origin was closed")
 
 enum class Path {
 #define HOMEPORT_SIM_PATH(name, what) name,

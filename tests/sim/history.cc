@@ -19,6 +19,12 @@ void Past::Advance(uint64_t origin, uint64_t sequence) {
   }
 }
 
+bool Past::Has(uint64_t origin, uint64_t sequence) const {
+  auto at = std::lower_bound(positions_.begin(), positions_.end(), origin,
+                             [](const auto& p, uint64_t o) { return p.first < o; });
+  return at != positions_.end() && at->first == origin && at->second >= sequence;
+}
+
 void Past::Merge(const Past& other) {
   for (const auto& [origin, sequence] : other.positions_) Advance(origin, sequence);
 }
@@ -150,6 +156,46 @@ Expected History::ExpectedOf(int item, absl::FunctionRef<uint64_t(uint64_t)> app
     }
   }
   return best;
+}
+
+ExpectedParts History::PartsOf(int item, absl::FunctionRef<uint64_t(uint64_t)> applied) const {
+  ExpectedParts parts;
+  std::vector<std::pair<const EntryRecord*, const Effect*>> effects;
+  for (const auto& [entry, effect] : items_[item].writes) {
+    if (entry->sequence > applied(entry->origin)) continue;
+    effects.emplace_back(entry, &entry->effects[effect]);
+  }
+  // An addition counts while no removal that is applied had observed it. What removed nothing left
+  // no trace for others to see.
+  std::set<const EntryRecord*> removers;
+  const auto removed = [&](const EntryRecord* entry, const std::string* element) {
+    bool gone = false;
+    for (const auto& [remover, effect] : effects) {
+      const bool removes = effect->kind == Effect::Kind::kDelete ||
+                           (element != nullptr && effect->kind == Effect::Kind::kSet &&
+                            std::find(effect->removed.begin(), effect->removed.end(), *element) !=
+                                effect->removed.end());
+      if (!removes || !remover->observed.Has(entry->origin, entry->sequence)) continue;
+      gone = true;
+      removers.insert(remover);
+    }
+    return gone;
+  };
+  for (const auto& [entry, effect] : effects) {
+    if (effect->kind == Effect::Kind::kAdd || !effect->added.empty()) {
+      parts.entries.push_back(entry);
+    }
+    if (effect->kind == Effect::Kind::kAdd && !removed(entry, nullptr)) {
+      parts.present = true;
+      parts.number += effect->delta;
+    }
+    for (const std::string& element : effect->added) {
+      if (!removed(entry, &element)) parts.elements.insert(element);
+    }
+  }
+  parts.present = parts.present || !parts.elements.empty();
+  for (const EntryRecord* remover : removers) parts.entries.push_back(remover);
+  return parts;
 }
 
 }  // namespace homeport::sim

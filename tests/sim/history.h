@@ -6,6 +6,7 @@
 #include <deque>
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -22,6 +23,7 @@ class Past {
   void Advance(uint64_t origin, uint64_t sequence);
   void Merge(const Past& other);
   const std::vector<std::pair<uint64_t, uint64_t>>& positions() const { return positions_; }
+  bool Has(uint64_t origin, uint64_t sequence) const;
 
  private:
   std::vector<std::pair<uint64_t, uint64_t>> positions_;  // ascending
@@ -29,10 +31,17 @@ class Past {
 
 // What an entry does to one item.
 struct Effect {
-  enum class Kind { kPut, kDelete };
+  enum class Kind { kPut, kDelete, kAdd, kSet };
   int item = 0;
   Kind kind = Kind::kPut;
   std::string value;
+  // kPut: how long it lives, microseconds; 0: for ever.
+  int64_t ttl = 0;
+  // kAdd: what is added to the number.
+  int64_t delta = 0;
+  // kSet: elements.
+  std::vector<std::string> added;
+  std::vector<std::string> removed;
 };
 
 // An entry that exists, or existed, on some disk; or that was staged and may have come to nothing.
@@ -50,6 +59,8 @@ struct EntryRecord {
   std::vector<Effect> effects;
   // What its writer had seen.
   Past past;
+  // What the accepting replica had applied, by which a counter or a set is deleted.
+  Past observed;
 };
 
 struct ItemRecord {
@@ -66,6 +77,16 @@ struct ItemRecord {
 struct Expected {
   const EntryRecord* entry = nullptr;  // null: nothing was ever written
   const Effect* effect = nullptr;
+};
+
+// The same of a counter or a set.
+struct ExpectedParts {
+  // There are additions that no delete has observed.
+  bool present = false;
+  int64_t number = 0;
+  std::set<std::string> elements;
+  // Everything that the value rests on.
+  std::vector<const EntryRecord*> entries;
 };
 
 class History {
@@ -92,6 +113,8 @@ class History {
 
   // `applied` gives the applied sequence of an origin.
   Expected ExpectedOf(int item, absl::FunctionRef<uint64_t(uint64_t)> applied) const;
+
+  ExpectedParts PartsOf(int item, absl::FunctionRef<uint64_t(uint64_t)> applied) const;
 
   static uint64_t HashOf(const internal::v1::Entry& entry);
 

@@ -3,12 +3,15 @@
 #include <xxhash.h>
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "homeport/internal/v1/stored.pb.h"
 #include "storage/model/entry_codec.h"
+#include "storage/model/item_merge.h"
 #include "storage/model/keys.h"
+#include "storage/replication/digest_sums.h"
 
 namespace homeport::sim {
 namespace {
@@ -163,7 +166,6 @@ void Invariants::OnFrame(int node, const PeerBatch& batch) {
 void Invariants::CheckItem(int node, int item) {
   Node& at = world_->node(node);
   const ItemRecord& record = world_->history().item(item);
-  const ReplicaView& view = *at.core->view();
   const std::string where = absl::StrCat(record.name_space_name, "/", record.id, "/", record.key,
                                          " at ", world_->shape().ReplicaNameOf(node));
   auto bytes = at.raw->Get(Table::kItems, record.stored_key);
@@ -172,31 +174,99 @@ void Invariants::CheckItem(int node, int item) {
     if (bytes->has_value()) world_->Fail(absl::StrCat(where, ": is where it may not be"));
     return;
   }
-  const Expected expected = world_->history().ExpectedOf(
-      item, [&view](uint64_t origin) { return view.AppliedOf(Origin(origin)).value(); });
-  if (expected.entry == nullptr) {
-    if (bytes->has_value()) world_->Fail(absl::StrCat(where, ": nobody wrote it"));
-    return;
-  }
   internal::v1::StoredItem stored;
   if (bytes->has_value() && !stored.ParseFromString(**bytes)) {
     return world_->Fail(absl::StrCat(where, ": does not parse"));
   }
+  const internal::v1::StoredItem* found = bytes->has_value() ? &stored : nullptr;
+  if (world_->shape().namespaces[record.name_space].type == internal::v1::ITEM_TYPE_REGISTER) {
+    CheckRegister(node, item, where, found);
+  } else {
+    CheckParts(node, item, where, found);
+  }
+}
+
+void Invariants::CheckRegister(int node, int item, const std::string& where,
+                               const internal::v1::StoredItem* stored) {
+  const ReplicaView& view = *world_->node(node).core->view();
+  Expected expected = world_->history().ExpectedOf(
+      item, [&view](uint64_t origin) { return view.AppliedOf(Origin(origin)).value(); });
+  if (world_->node(node).seeded && stored != nullptr) {
+    // A peer's snapshot shows what it had applied beyond what is applied here.
+    const auto& writes = world_->history().item(item).writes;
+    for (const auto& [entry, effect] : writes) {
+      if (entry->time != stored->timestamp() || entry->origin != stored->origin()) continue;
+      if (expected.entry != nullptr && expected.entry->time > entry->time) continue;
+      expected = {entry, &entry->effects[effect]};
+    }
+  }
+  if (expected.entry == nullptr) {
+    if (stored != nullptr) world_->Fail(absl::StrCat(where, ": nobody wrote it"));
+    return;
+  }
   const std::string wanted = absl::StrCat("; the greatest write applied is ",
                                           Name(expected.entry->origin, expected.entry->sequence));
-  if (expected.effect->kind == Effect::Kind::kDelete) {
-    if (!bytes->has_value()) return;
-    if (stored.has_value()) return world_->Fail(absl::StrCat(where, ": is back", wanted));
-  } else if (!bytes->has_value() || !stored.has_value()) {
-    return world_->Fail(absl::StrCat(where, ": is gone", wanted));
+  const bool deleted = expected.effect->kind == Effect::Kind::kDelete;
+  if (stored == nullptr) {
+    if (!deleted && expected.effect->ttl == 0) {
+      return world_->Fail(absl::StrCat(where, ": is gone", wanted));
+    }
+    return CheckCleaned(node, item, where, *expected.entry);
   }
-  if (stored.timestamp() != expected.entry->time || stored.origin() != expected.entry->origin ||
-      stored.sequence() != expected.entry->sequence) {
+  if (deleted && stored->has_value()) {
+    return world_->Fail(absl::StrCat(where, ": is back", wanted));
+  }
+  if (stored->timestamp() != expected.entry->time || stored->origin() != expected.entry->origin ||
+      stored->sequence() != expected.entry->sequence) {
     return world_->Fail(
-        absl::StrCat(where, ": is of ", Name(stored.origin(), stored.sequence()), wanted));
+        absl::StrCat(where, ": is of ", Name(stored->origin(), stored->sequence()), wanted));
   }
-  if (stored.value() != expected.effect->value) {
+  // What expires may be a tombstone before it goes.
+  if (!deleted && !stored->has_value() && expected.effect->ttl != 0) return;
+  if (stored->value() != expected.effect->value) {
     return world_->Fail(absl::StrCat(where, ": has another value", wanted));
+  }
+}
+
+void Invariants::CheckParts(int node, int item, const std::string& where,
+                            const internal::v1::StoredItem* stored) {
+  const ReplicaView& view = *world_->node(node).core->view();
+  const ExpectedParts expected = world_->history().PartsOf(
+      item, [&view](uint64_t origin) { return view.AppliedOf(Origin(origin)).value(); });
+  const bool present = stored != nullptr && !IsTombstone(*stored);
+  // After a seeding what is newer than the positions is here too, until they get there.
+  if (world_->node(node).seeded && !world_->converged()) return;
+  if (present != expected.present) {
+    return world_->Fail(absl::StrCat(where, present ? ": is back" : ": is gone"));
+  }
+  if (!present) return;
+  std::set<std::string> elements;
+  for (const absl::string_view element : SetElements(*stored)) {
+    elements.insert(std::string(element));
+  }
+  if (elements != expected.elements) {
+    return world_->Fail(absl::StrCat(where, ": has ", elements.size(),
+                                     " elements; its history makes ", expected.elements.size()));
+  }
+  if (CounterValue(*stored) != expected.number) {
+    return world_->Fail(absl::StrCat(where, ": is ", CounterValue(*stored), "; its history makes ",
+                                     expected.number));
+  }
+}
+
+// A delete may be forgotten once every replica that may hold the item has applied it.
+void Invariants::CheckCleaned(int node, int item, const std::string& where,
+                              const EntryRecord& entry) {
+  if (!cleaned_.insert({item, {entry.origin, entry.sequence}}).second) return;
+  const int name_space = world_->history().item(item).name_space;
+  for (int other = 0; other < world_->size(); ++other) {
+    const ReplicaView* last = world_->node(other).last_view.get();
+    // Of a disk that was lost nobody can say what it had.
+    if (other == node || last == nullptr || world_->node(other).disk_lost) continue;
+    if (!world_->shape().Holds(other, name_space)) continue;
+    if (last->AppliedOf(Origin(entry.origin)).value() >= entry.sequence) continue;
+    return world_->Fail(absl::StrCat(where, ": a delete is forgotten that ",
+                                     world_->shape().ReplicaNameOf(other), " has not applied"));
   }
 }
 
@@ -229,6 +299,27 @@ void Invariants::CheckStore(int node) {
   }
 }
 
+// The digests are those of the items, and the same everywhere.
+void Invariants::CheckDigests(int name_space) {
+  const std::string& name = world_->shape().namespaces[name_space].name;
+  std::unique_ptr<NamespaceSums> first;
+  for (int node = 0; node < world_->size() && world_->failure().empty(); ++node) {
+    if (!world_->shape().Holds(node, name_space)) continue;
+    KvEngine* engine = world_->node(node).raw;
+    auto kept = ReadDigests(engine, name, nullptr);
+    auto computed = ComputeDigests(engine, name, nullptr);
+    if (!kept.ok() || !computed.ok()) return world_->Fail("digests can not be read");
+    const std::string where = absl::StrCat(name, " at ", world_->shape().ReplicaNameOf(node));
+    if (**kept != **computed) {
+      return world_->Fail(absl::StrCat("the digests of ", where, " are not those of its items"));
+    }
+    if (first == nullptr) first = std::move(*computed);
+    if (**kept != *first) {
+      return world_->Fail(absl::StrCat("the digests of ", where, " differ from another's"));
+    }
+  }
+}
+
 void Invariants::CheckConverged() {
   History& history = world_->history();
   for (const auto& [origin, at] : history.origins()) {
@@ -254,6 +345,7 @@ void Invariants::CheckConverged() {
     }
     if (!world_->failure().empty()) return;
   }
+  for (size_t i = 0; i < world_->shape().namespaces.size(); ++i) CheckDigests(static_cast<int>(i));
 }
 
 }  // namespace homeport::sim

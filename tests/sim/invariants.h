@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "homeport/internal/v1/replication.pb.h"
+#include "homeport/internal/v1/stored.pb.h"
 #include "tests/sim/history.h"
 #include "tests/sim/world.h"
 
@@ -29,11 +30,19 @@ class Invariants {
  private:
   void RegisterNew(int node, const OriginView& origin);
   void CheckApplied(int node, const OriginView& origin, uint64_t sequence, std::set<int>& touched);
+  void CheckRegister(int node, int item, const std::string& where,
+                     const internal::v1::StoredItem* stored);
+  void CheckParts(int node, int item, const std::string& where,
+                  const internal::v1::StoredItem* stored);
+  void CheckCleaned(int node, int item, const std::string& where, const EntryRecord& entry);
   void CheckStore(int node);
+  void CheckDigests(int name_space);
 
   World* world_;
   // Of entries that were seen on a link already, by their bytes.
   std::unordered_map<uint64_t, uint64_t> frames_;
+  // Deletes that were found gone, by item and entry.
+  std::set<std::pair<int, std::pair<uint64_t, uint64_t>>> cleaned_;
 };
 
 }  // namespace homeport::sim

@@ -17,6 +17,7 @@ constexpr char kUsage[] =
     "homeport_sim --seed N [--trace]              one run, twice, compared\n"
     "homeport_sim --seeds N [--first M] [--jobs J] [--state FILE]\n"
     "                                             a campaign; with a state file it goes on\n"
+    "homeport_sim --replay N                      seeds 1 to N, each twice, compared\n"
     "homeport_sim --mutants [--jobs J]            every planted bug against its kept seeds\n"
     "homeport_sim --find-killers N [--jobs J]     the first seeds up to N that kill each mutant\n"
     "any with --mutant NAME                       with a planted bug\n";
@@ -45,6 +46,7 @@ int Main(int argc, char** argv) {
   CampaignOptions campaign;
   uint64_t seed = 0;
   uint64_t killers = 0;
+  uint64_t replays = 0;
   bool trace = false;
   bool mutants = false;
   for (int i = 1; i < argc; ++i) {
@@ -69,6 +71,8 @@ int Main(int argc, char** argv) {
       ++i;
     } else if (flag == "--jobs" && value && absl::SimpleAtoi(argv[i + 1], &campaign.jobs)) {
       ++i;
+    } else if (flag == "--replay" && value && absl::SimpleAtoi(argv[i + 1], &replays)) {
+      ++i;
     } else if (flag == "--find-killers" && value && absl::SimpleAtoi(argv[i + 1], &killers)) {
       ++i;
     } else {
@@ -77,6 +81,10 @@ int Main(int argc, char** argv) {
     }
   }
   if (seed != 0) return OneSeed(seed, trace);
+  for (uint64_t at = 1; at <= replays; ++at) {
+    if (OneSeed(at, false) != 0) return 1;
+  }
+  if (replays != 0) return 0;
   if (mutants) return RunMutants(campaign.jobs);
   if (killers != 0) return FindKillers(killers, campaign.jobs);
   return RunCampaign(campaign);

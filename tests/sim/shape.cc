@@ -42,6 +42,8 @@ std::shared_ptr<const Topology> Shape::MakeTopology() const {
   for (const ShapeNamespace& info : namespaces) {
     internal::v1::Namespace* added = proto.add_namespaces();
     added->set_name(info.name);
+    added->set_item_type(info.type);
+    if (info.ttl != 0) added->mutable_ttl()->set_seconds(info.ttl / kSecond);
     if (std::find(info.held.begin(), info.held.end(), false) == info.held.end()) continue;
     for (int i = 0; i < regions; ++i) {
       if (info.held[i]) added->add_regions(absl::StrCat("r", i));
@@ -60,12 +62,16 @@ std::string Shape::Describe() const {
     absl::StrAppend(&text, " ", info.name, "(");
     for (int i = 0; i < regions; ++i) absl::StrAppend(&text, info.held[i] ? "x" : "-");
     absl::StrAppend(&text, ")");
+    if (info.type == internal::v1::ITEM_TYPE_COUNTER) absl::StrAppend(&text, " of counters");
+    if (info.type == internal::v1::ITEM_TYPE_SET) absl::StrAppend(&text, " of sets");
+    if (info.ttl != 0) absl::StrAppend(&text, " for ", info.ttl / kSecond, " s");
   }
   absl::StrAppend(&text, "; reads ", reads, ", deletes ", deletes, ", roams ", roams,
                   " of 1000; values to ", value_max, big_values ? " and big ones" : "", "; batch ",
                   batch_bytes, ", credit ", credit_bytes, ", skips ", skips_max, ", apply ",
-                  apply_max, "; sync ", sync_delay, " us, pump ", pump_delay, " us, heartbeat ",
-                  heartbeat / kMilli, " ms, drift ", drift_max / kMilli, " ms");
+                  apply_max, "; sync ", sync_delay, " us, pump ", pump_delay, " us, log ",
+                  log_bytes_max, ", heartbeat ", heartbeat / kMilli, " ms, drift ",
+                  drift_max / kMilli, " ms");
   return text;
 }
 
@@ -79,7 +85,18 @@ Shape DrawShape(Random random) {
     while (replicas > 1 && shape.replicas() + replicas + shape.regions - region - 1 > 9) --replicas;
     for (int i = 0; i < replicas; ++i) shape.region_of.push_back(region);
   }
-  shape.namespaces.push_back({"all", std::vector<bool>(shape.regions, true)});
+  const std::vector<bool> everywhere(shape.regions, true);
+  shape.namespaces.push_back({"all", everywhere});
+  if (random.Chance(500)) {
+    shape.namespaces.push_back({"counts", everywhere, internal::v1::ITEM_TYPE_COUNTER});
+  }
+  if (random.Chance(500)) {
+    shape.namespaces.push_back({"sets", everywhere, internal::v1::ITEM_TYPE_SET});
+  }
+  if (random.Chance(300)) {
+    shape.namespaces.push_back(
+        {"short", everywhere, internal::v1::ITEM_TYPE_REGISTER, random.Between(1, 3) * kSecond});
+  }
   shape.lose_disk = random.Chance(500);
   if (!shape.lose_disk) {
     const int64_t partial = random.Between(0, 3);
@@ -88,6 +105,10 @@ Shape DrawShape(Random random) {
       for (int region = 0; region < shape.regions; ++region) info.held[region] = random.Chance(600);
       if (std::find(info.held.begin(), info.held.end(), true) == info.held.end()) {
         info.held[random.Below(shape.regions)] = true;
+      }
+      if (random.Chance(300)) {
+        info.type =
+            random.Chance(500) ? internal::v1::ITEM_TYPE_COUNTER : internal::v1::ITEM_TYPE_SET;
       }
       shape.namespaces.push_back(std::move(info));
     }
@@ -121,6 +142,12 @@ Shape DrawShape(Random random) {
   shape.forget_max = static_cast<int>(Usual(random, 10, 1000, 1, 2));
   shape.request_window = random.Chance(300) ? random.Between(1, 3) * kSecond : 600 * kSecond;
   shape.drift_max = Usual(random, 300, 600, 250, 2000) * kMilli;
+  shape.log_bytes_max =
+      random.Chance(400) ? static_cast<uint64_t>(random.Between(300, 20000)) : uint64_t{1} << 30;
+  shape.seed_chunk_bytes = static_cast<size_t>(Usual(random, 200, 5000, 1, 20));
+  shape.seed_bytes_per_second =
+      static_cast<uint64_t>(Usual(random, 100'000, 1 << 26, 2000, 20'000));
+  shape.compare_interval = random.Between(500, 4000) * kMilli;
   shape.clock_grain = random.Chance(300) ? random.Between(1, 20) * kMilli : 1;
   return shape;
 }

@@ -20,6 +20,9 @@ struct ShapeNamespace {
   std::string name;
   // Regions that hold it.
   std::vector<bool> held;
+  internal::v1::ItemType type = internal::v1::ITEM_TYPE_REGISTER;
+  // Of registers: how long values live; 0: for ever.
+  Micros ttl = 0;
 };
 
 struct Shape {
@@ -53,6 +56,10 @@ struct Shape {
   int forget_max = 0;
   Micros request_window = 0;
   Micros drift_max = 0;
+  uint64_t log_bytes_max = 0;
+  size_t seed_chunk_bytes = 0;
+  uint64_t seed_bytes_per_second = 0;
+  Micros compare_interval = 0;
   // Clocks move by this much at once.
   Micros clock_grain = 1;
   // A disk may be lost once.

@@ -8,6 +8,8 @@
 #include "common/base/mutants.h"
 #include "homeport/internal/v1/stored.pb.h"
 #include "storage/model/keys.h"
+#include "storage/replication/compare_initiator.h"
+#include "storage/replication/seed_planner.h"
 #include "tests/sim/invariants.h"
 
 namespace homeport::sim {
@@ -166,10 +168,11 @@ void World::Start(int at) {
   options.request_id_window = absl::Microseconds(shape_.request_window);
   options.apply_max = shape_.apply_max;
   options.forget_max = shape_.forget_max;
+  options.retention.log_bytes_max = shape_.log_bytes_max;
+  options.seeding.step_bytes = shape_.seed_chunk_bytes * 2;
   // Scrambled, so that the order of origins is not the order of starts.
   uint64_t origin = ++origins_ * 0x9e3779b97f4a7c15ull;
   if (HP_MUTANT(kOriginReused) && node.last_view != nullptr) origin = node.last_view->self.value();
-  const uint64_t torn = node.plan.writes_failed;
   auto core = ReplicaCore::Open(options, node.engine.get(), Origin(origin), MomentAt(at));
   if (!core.ok()) {
     trace_->Tell([&] {
@@ -183,13 +186,13 @@ void World::Start(int at) {
     }
     coverage_->Covered(Path::kCrashInRecovery);
     node.engine.reset();
-    ++node.failed_starts;
-    if (node.plan.writes_failed == torn) ++node.failed_starts;
+    node.raw = nullptr;
     RestartLater(at, kRestart);
     return;
   }
   node.core = std::move(*core);
   node.core->SetPolicy(HoldingPolicy(topology_, shape_.region_of[at]));
+  node.core->SetMembers(MembersOf(*topology_));
   history_.At(origin).replica = at;
   trace_->Tell([&] {
     return absl::StrCat(shape_.ReplicaNameOf(at), " starts as origin ",
@@ -205,6 +208,10 @@ void World::Start(int at) {
     link.peer = ReplicaName(shape_.ReplicaNameOf(other));
     link.credit_bytes = shape_.credit_bytes;
     in.receiver = std::make_unique<LinkReceiver>(std::move(link));
+    CompareInitiator::Options compare;
+    compare.interval = absl::Microseconds(shape_.compare_interval);
+    in.receiver->EnableComparisons(node.engine.get(), compare);
+    in.receiver->SetShared(SharedNamespaces(*topology_, options.replica, in.receiver->peer()));
     WantConnect(in, random_.Between(0, kReconnect));
     WantConnect(LinkOf(at, other), random_.Between(0, kReconnect));
   }
@@ -253,6 +260,8 @@ void World::LoseDisk(int at, std::shared_ptr<MemoryDisk> disk) {
   node.disk = std::move(disk);
   node.last_view = nullptr;
   node.time_floor = 0;
+  node.disk_lost = true;
+  node.seeded = false;
   // What every disk has now, and what waits to be written to one.
   std::vector<std::map<uint64_t, uint64_t>> received(nodes_.size());
   for (int i = 0; i < size(); ++i) {
@@ -310,6 +319,28 @@ void World::WantCommit(int at) {
   Push(now_ + shape_.sync_delay, Kind::kCommit, at, node.life);
 }
 
+std::vector<const EntryRecord*> World::Replaced(int name_space, const Effect& effect,
+                                                const ReplicaView& view) const {
+  const auto applied = [&view](uint64_t o) { return view.AppliedOf(Origin(o)).value(); };
+  if (shape_.namespaces[name_space].type == internal::v1::ITEM_TYPE_REGISTER) {
+    const Expected replaced = history_.ExpectedOf(effect.item, applied);
+    if (replaced.entry == nullptr) return {};
+    return {replaced.entry};
+  }
+  // Additions replace nothing.
+  if (effect.kind == Effect::Kind::kDelete) return history_.PartsOf(effect.item, applied).entries;
+  std::vector<const EntryRecord*> replaced;
+  for (const auto& [entry, at] : history_.item(effect.item).writes) {
+    if (entry->sequence > applied(entry->origin)) continue;
+    for (const std::string& element : entry->effects[at].added) {
+      const auto& removed = effect.removed;
+      if (std::find(removed.begin(), removed.end(), element) == removed.end()) continue;
+      replaced.push_back(entry);
+    }
+  }
+  return replaced;
+}
+
 void World::Commit(int at) {
   Node& node = nodes_[at];
   const Moment moment = MomentAt(at);
@@ -319,7 +350,9 @@ void World::Commit(int at) {
   std::vector<std::pair<Operation, WriteName>> staged;
   const CoreCounters before = node.core->counters();
   for (Operation& operation : operations) {
-    auto name = node.core->StageWrite({&operation.mutation, &operation.token}, moment);
+    const Micros ttl = shape_.namespaces[operation.name_space].ttl;
+    auto name = node.core->StageWrite(
+        {&operation.mutation, &operation.token, absl::Microseconds(ttl)}, moment);
     if (!name.ok()) {
       operation.done(name.status(), WriteName());
       continue;
@@ -334,24 +367,44 @@ void World::Commit(int at) {
       planned->effects = operation.effects;
       planned->name_space = operation.name_space;
       planned->request_id = operation.mutation.options().request_id();
+      for (const OriginView& origin : view->origins) {
+        planned->observed.Advance(origin.origin.value(), origin.applied.value());
+      }
+      planned->observed.Advance(planned->origin, planned->sequence - 1);
       // What it replaces, its writer has seen too.
       uint64_t seen = operation.seen_time;
       for (const Effect& effect : operation.effects) {
-        const Expected replaced = history_.ExpectedOf(
-            effect.item, [&view](uint64_t o) { return view->AppliedOf(Origin(o)).value(); });
-        if (replaced.entry == nullptr) continue;
-        planned->past.Advance(replaced.entry->origin, replaced.entry->sequence);
-        seen = std::max(seen, replaced.entry->time);
+        for (const EntryRecord* replaced : Replaced(operation.name_space, effect, *view)) {
+          planned->past.Advance(replaced->origin, replaced->sequence);
+          seen = std::max(seen, replaced->time);
+        }
       }
       if (planned->time <= seen) {
         return Fail(absl::StrCat("a write at ", shape_.ReplicaNameOf(at),
                                  " is not later than what its writer had seen"));
       }
     }
+    trace_->Tell([&] {
+      std::string text =
+          absl::StrCat("  ", name->repeated ? "again " : "",
+                       absl::Hex(name->version.origin.value(), absl::kZeroPad16), "/",
+                       name->sequence.value(), " at ", name->version.time.value(), ":");
+      for (const Effect& effect : operation.effects) {
+        const ItemRecord& item = history_.item(effect.item);
+        absl::StrAppend(&text, " ", item.name_space_name, "/", item.id, "/", item.key);
+        if (effect.kind == Effect::Kind::kPut) absl::StrAppend(&text, "=", effect.value);
+        if (effect.kind == Effect::Kind::kDelete) absl::StrAppend(&text, " deleted");
+        if (effect.kind == Effect::Kind::kAdd) absl::StrAppend(&text, " add ", effect.delta);
+        for (const std::string& element : effect.added) absl::StrAppend(&text, " +", element);
+        for (const std::string& element : effect.removed) absl::StrAppend(&text, " -", element);
+      }
+      return text;
+    });
     staged.emplace_back(std::move(operation), *name);
   }
   std::vector<Taken> taken(work.size());
   for (size_t i = 0; i < work.size(); ++i) {
+    if (work[i].batch.seed_chunk) node.seeded = true;
     taken[i] = TakeIn(work[i].batch, *node.core, moment);
     if (!work[i].batch.skips.empty() && taken[i].status.ok()) {
       coverage_->Covered(Path::kSkipTaken);
@@ -380,6 +433,24 @@ void World::Commit(int at) {
   if (after.entries_duplicate > before.entries_duplicate) coverage_->Covered(Path::kDuplicate);
   if (after.registers_kept > before.registers_kept) coverage_->Covered(Path::kConflict);
   if (after.clock_refusals > before.clock_refusals) coverage_->Covered(Path::kClockRefused);
+  if (after.truncated_applied_by_all > before.truncated_applied_by_all) {
+    coverage_->Covered(Path::kLogTruncated);
+  }
+  if (after.truncated_for_bytes > before.truncated_for_bytes) {
+    coverage_->Covered(Path::kLogTruncatedEarly);
+  }
+  if (after.items_repaired > before.items_repaired) {
+    return Fail(absl::StrCat(shape_.ReplicaNameOf(at), " found a difference to a peer"));
+  }
+  if (view->seeding != nullptr && node.core->view()->seeding == nullptr) {
+    coverage_->Covered(Path::kSeeded);
+  }
+  if (after.tombstones_dropped > before.tombstones_dropped) {
+    coverage_->Covered(Path::kTombstoneCleaned);
+  }
+  if (after.expired_dropped > before.expired_dropped) coverage_->Covered(Path::kExpiredCleaned);
+  if (after.items_pruned > before.items_pruned) coverage_->Covered(Path::kPruned);
+  if (after.origins_closed > before.origins_closed) coverage_->Covered(Path::kOriginClosed);
   if (after.chain_entries > before.chain_entries) coverage_->Covered(Path::kOwnHistoryFetched);
   for (const auto& [origin, block] : node.core->Blocked()) {
     if (block.kind == OriginBlock::Kind::kDependency) coverage_->Covered(Path::kDependencyWaited);
@@ -405,6 +476,9 @@ void World::Commit(int at) {
       }
       EndStream(link, taken[i].status);
       continue;
+    }
+    if (!taken[i].seed_refused.ok()) {
+      link.receiver->seeds().OnRefused(taken[i].seed_refused, moment.steady);
     }
     bool ended = false;
     for (RefusedOrigin& refused : taken[i].refused) {
@@ -454,6 +528,11 @@ void World::Tick(int at) {
     }
   }
   PlanAllRelays(at);
+  node.core->PlanTruncation([&](Origin origin) { return node.core->members().MinApplied(origin); },
+                            moment);
+  if (auto status = node.core->Tend(moment); !status.ok() && !absl::IsUnavailable(status)) {
+    return Fail(absl::StrCat(shape_.ReplicaNameOf(at), ": ", StatusText(status)));
+  }
   Push(now_ + shape_.heartbeat, Kind::kTick, at, node.life);
 }
 
@@ -468,9 +547,21 @@ void World::PlanAllRelays(int at) {
                           down, link.receiver.get()});
     receivers.push_back(link.receiver.get());
   }
-  auto plan =
-      PlanRelays(*nodes_[at].core->view(), ReplicaName(shape_.ReplicaNameOf(at)), candidates);
-  for (size_t i = 0; i < receivers.size(); ++i) receivers[i]->WantRelay(std::move(plan[i]));
+  const ReplicaView& view = *nodes_[at].core->view();
+  const ReplicaName self(shape_.ReplicaNameOf(at));
+  auto plan = PlanRelays(view, self, candidates);
+  const SeedPlan seeding = PlanSeeding(view, self, *topology_, candidates);
+  for (size_t i = 0; i < receivers.size(); ++i) {
+    receivers[i]->WantRelay(std::move(plan[i]));
+    const bool asked = seeding.ask && seeding.ask->candidate == i;
+    receivers[i]->seeds().Want(asked ? std::optional<std::string>(seeding.ask->name_space)
+                                     : std::nullopt);
+  }
+  if (seeding.seed_all) {
+    trace_->Tell([&] { return absl::StrCat(self.value(), " has to be seeded"); });
+    nodes_[at].core->StageSeedAll(*seeding.seed_all);
+    WantCommit(at);
+  }
 }
 
 void World::WantConnect(Link& link, Micros delay) {
@@ -501,6 +592,9 @@ void World::EndStream(Link& link, const absl::Status& why) {
                         " messages under way: ", StatusText(why));
   });
   if (!link.responses.empty()) coverage_->Covered(Path::kLinkLostUnderWay);
+  for (const internal::v1::PullResponse& response : link.responses) {
+    if (response.has_seed_chunk()) coverage_->Covered(Path::kSeedInterrupted);
+  }
   link.up = false;
   ++link.generation;
   link.pump_pending = false;
@@ -547,6 +641,8 @@ void World::TakeRequest(Link& link) {
     options.self = ReplicaName(shape_.ReplicaNameOf(link.from));
     options.batch_bytes = shape_.batch_bytes;
     options.skips_max = shape_.skips_max;
+    options.seeding.chunk_bytes = shape_.seed_chunk_bytes;
+    options.seeding.bytes_per_second = shape_.seed_bytes_per_second;
     link.sender = std::make_unique<LinkSender>(std::move(options), node.engine.get());
     if (auto refusal = link.sender->OnHello(request.hello(), topology_, view)) {
       return Fail(absl::StrCat("a link is refused: ", refusal->refusal_detail()));
@@ -578,6 +674,9 @@ void World::Pump(Link& link) {
   const ReplicaView& view = *nodes_[link.from].core->view();
   while (link.responses.size() < kUnderWayMax) {
     auto next = link.sender->Next(view);
+    if (next.ok() && !next->has_value()) {
+      next = link.sender->NextSeed(view, MomentAt(link.from).steady);
+    }
     if (!next.ok()) {
       if (!absl::IsUnavailable(next.status())) {
         return Fail(absl::StrCat(shape_.ReplicaNameOf(link.from),
@@ -586,7 +685,10 @@ void World::Pump(Link& link) {
       coverage_->Covered(Path::kReadFailed);
       return EndStream(link, next.status());
     }
-    if (!next->has_value()) return;
+    if (!next->has_value()) {
+      if (link.sender->busy() || link.sender->seed_due()) WantPump(link);
+      return;
+    }
     internal::v1::PullResponse& response = **next;
     if (response.has_batch()) {
       // One message may go over what was granted, none may follow it.
@@ -614,6 +716,14 @@ void World::TakeResponse(Link& link) {
   }
   auto batch = UnpackResponse(link.receiver->peer(), response);
   if (!batch.ok()) return Fail(absl::StrCat("a batch: ", StatusText(batch.status())));
+  batch->repairs = link.receiver->TakeRepairs();
+  if (!batch->repairs.empty()) {
+    return Fail(absl::StrCat(shape_.ReplicaNameOf(link.to), " differs from ",
+                             shape_.ReplicaNameOf(link.from), ": a comparison found ",
+                             batch->repairs.size(), " items"));
+  }
+  batch->peer_start = link.receiver->peer_start();
+  if (response.has_compare()) coverage_->Covered(Path::kCompared);
   if (batch->HasEntries()) {
     invariants_->OnFrame(link.to, *batch);
     if (!failure_.empty()) return;
@@ -750,7 +860,6 @@ void World::End(const Fault& fault) {
 
 void World::HealAll() {
   trace_->Tell([] { return std::string("all faults stop"); });
-  healing_ = true;
   for (int at = 0; at < size(); ++at) {
     Node& node = nodes_[at];
     node.plan.writes_left = -1;
@@ -780,6 +889,7 @@ bool World::Converged() {
       if (a.origin != b.origin || a.applied != a.received || a.applied != b.applied) return false;
     }
   }
+  converged_ = true;
   invariants_->CheckConverged();
   return true;
 }

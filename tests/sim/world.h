@@ -67,6 +67,8 @@ struct Node {
   Micros rate_since = 0;
   Micros steady_then = 0;
   bool commit_pending = false;
+  // Peers' records were merged here, so items may be newer than the positions say.
+  bool seeded = false;
   struct PeerWork {
     int link = 0;
     uint64_t generation = 0;
@@ -78,7 +80,8 @@ struct Node {
   std::shared_ptr<const ReplicaView> last_view;
   // No own entry on this disk may be at or before this.
   uint64_t time_floor = 0;
-  int failed_starts = 0;
+  // It is not the disk that the run began with.
+  bool disk_lost = false;
 
   bool running() const { return core != nullptr; }
 };
@@ -142,6 +145,8 @@ class World {
   const std::string& failure() const { return failure_; }
   void Fail(std::string what);
   uint64_t events() const { return events_; }
+  // True once all have everything, and nothing is under way.
+  bool converged() const { return converged_; }
   // Disks that were lost, which sessions may have to be told of.
   std::function<void()> on_disk_lost;
   int writes_lost() const { return writes_lost_; }
@@ -171,6 +176,9 @@ class World {
   void LoseDisk(int at, std::shared_ptr<MemoryDisk> disk);
   void WantCommit(int at);
   void Commit(int at);
+  // The entries that a write replaces, or removes something of, at a replica with this view.
+  std::vector<const EntryRecord*> Replaced(int name_space, const Effect& effect,
+                                           const ReplicaView& view) const;
   void Tick(int at);
 
   void WantConnect(Link& link, Micros delay);
@@ -202,7 +210,7 @@ class World {
   uint64_t origins_ = 0;
   uint64_t copies_ = 0;
   Micros now_ = 0;
-  bool healing_ = false;
+  bool converged_ = false;
   std::string failure_;
   int writes_lost_ = 0;
 };
