@@ -88,17 +88,29 @@ absl::Status World::StartAll(absl::FunctionRef<bool()> continue_waiting) {
   regions_.resize(options_.regions.size());
   auto ports = FreePorts(2 * size());
   if (!ports.ok()) return ports.status();
-  WorldTopology topology;
   for (int i = 0; i < size(); ++i) {
     regions_[i].addresses = {absl::StrCat("127.0.0.1:", (*ports)[2 * i]),
                              absl::StrCat("127.0.0.1:", (*ports)[2 * i + 1])};
-    topology.addresses.push_back(regions_[i].addresses);
     std::error_code error;
     std::filesystem::create_directories(RegionFolder(i), error);
     if (error) {
       return absl::InternalError(absl::StrCat("folder ", RegionFolder(i), ": ", error.message()));
     }
   }
+  if (absl::Status written = WriteTopology(); !written.ok()) return written;
+  if (absl::Status made = MakeRelays(); !made.ok()) return made;
+  for (int i = 0; i < size(); ++i) {
+    if (absl::Status started = StartProcess(i); !started.ok()) return started;
+  }
+  for (int i = 0; i < size(); ++i) {
+    if (absl::Status ready = AwaitReady(i, continue_waiting); !ready.ok()) return ready;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status World::WriteTopology() {
+  WorldTopology topology;
+  for (const Region& region : regions_) topology.addresses.push_back(region.addresses);
   topology.regions = options_.regions;
   topology.namespaces = options_.namespaces;
   topology.databases = options_.databases;
@@ -106,17 +118,18 @@ absl::Status World::StartAll(absl::FunctionRef<bool()> continue_waiting) {
   topology.more = options_.more_yaml;
   auto yaml = TopologyYaml(topology, options_.round_trips);
   if (!yaml.ok()) return yaml.status();
+  // By rename: processes may be reading it.
+  const std::string part = topology_file() + ".part";
   {
-    std::ofstream file(topology_file(), std::ios::binary | std::ios::trunc);
+    std::ofstream file(part, std::ios::binary | std::ios::trunc);
     file << *yaml;
-    if (!file.flush()) return absl::InternalError(absl::StrCat("cannot write ", topology_file()));
+    if (!file.flush()) return absl::InternalError(absl::StrCat("cannot write ", part));
   }
-  if (absl::Status made = MakeRelays(); !made.ok()) return made;
-  for (int i = 0; i < size(); ++i) {
-    if (absl::Status started = StartProcess(i); !started.ok()) return started;
-  }
-  for (int i = 0; i < size(); ++i) {
-    if (absl::Status ready = AwaitReady(i, continue_waiting); !ready.ok()) return ready;
+  std::error_code error;
+  std::filesystem::rename(part, topology_file(), error);
+  if (error) {
+    return absl::InternalError(
+        absl::StrCat("cannot write ", topology_file(), ": ", error.message()));
   }
   return absl::OkStatus();
 }
@@ -131,18 +144,74 @@ absl::Status World::MakeRelays() {
   for (int from = 0; from < size(); ++from) {
     for (int to = 0; to < size(); ++to) {
       if (from == to) continue;
-      auto target = Endpoint::Parse(regions_[to].addresses.replica);
-      HP_CHECK(target.ok());
-      RelayOptions options;
-      options.delay_forward = options.delay_backward = RoundTrip(from, to) / 2;
-      options.jitter = options_.jitter;
-      options.seed = options_.seed * 1000 + static_cast<uint64_t>(from * size() + to);
-      auto relay = TcpRelay::Create(relay_thread_.get(), *target, options);
+      auto relay = MakeRelay(regions_[to].addresses.replica, RoundTrip(from, to));
       if (!relay.ok()) return relay.status();
       relays_[IndexOf(from, to, size())] = *std::move(relay);
     }
   }
   return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<TcpRelay>> World::MakeRelay(const std::string& address,
+                                                           absl::Duration round_trip) {
+  auto target = Endpoint::Parse(address);
+  HP_CHECK(target.ok());
+  RelayOptions options;
+  options.delay_forward = options.delay_backward = round_trip / 2;
+  options.jitter = options_.jitter;
+  options.seed = options_.seed * 1000 + ++relays_made_;
+  return TcpRelay::Create(relay_thread_.get(), *target, options);
+}
+
+absl::Status World::Join(WorldRegion region, const std::vector<absl::Duration>& round_trips,
+                         absl::FunctionRef<bool()> continue_waiting) {
+  HP_CHECK(static_cast<int>(round_trips.size()) == size());
+  const int before = size();
+  const int joined = before;
+  auto ports = FreePorts(2);
+  if (!ports.ok()) return ports.status();
+  absl::Duration mean;
+  for (int i = 0; i < before; ++i) {
+    options_.round_trips.Add(options_.regions[i].name, region.name, round_trips[i]);
+    mean += round_trips[i] / before;
+  }
+  const std::string internal = absl::StrCat("127.0.0.1:", (*ports)[1]);
+  auto inward = MakeRelay(internal, mean);
+  if (!inward.ok()) return inward.status();
+  region.joining = true;
+  options_.regions.push_back(std::move(region));
+  std::vector<std::unique_ptr<TcpRelay>> relays(static_cast<size_t>(size()) * size());
+  for (int from = 0; from < before; ++from) {
+    for (int to = 0; to < before; ++to) {
+      relays[IndexOf(from, to, size())] = std::move(relays_[IndexOf(from, to, before)]);
+    }
+  }
+  relays_ = std::move(relays);
+  regions_.emplace_back();
+  regions_[joined].addresses = {absl::StrCat("127.0.0.1:", (*ports)[0]),
+                                (*inward)->endpoint().ToString()};
+  regions_[joined].internal_listen = internal;
+  relays_[IndexOf(0, joined, size())] = *std::move(inward);
+  for (int to = 0; to < before; ++to) {
+    auto relay = MakeRelay(regions_[to].internal_listen.empty() ? regions_[to].addresses.replica
+                                                                : regions_[to].internal_listen,
+                           RoundTrip(joined, to));
+    if (!relay.ok()) return relay.status();
+    relays_[IndexOf(joined, to, size())] = *std::move(relay);
+  }
+  std::error_code error;
+  std::filesystem::create_directories(RegionFolder(joined), error);
+  if (error) {
+    return absl::InternalError(
+        absl::StrCat("folder ", RegionFolder(joined), ": ", error.message()));
+  }
+  if (absl::Status written = WriteTopology(); !written.ok()) return written;
+  for (int i = 0; i < before; ++i) {
+    if (!process(i).IsAlive()) continue;
+    if (absl::Status told = process(i).Signal(SIGHUP); !told.ok()) return told;
+  }
+  if (absl::Status started = StartProcess(joined); !started.ok()) return started;
+  return AwaitReady(joined, continue_waiting);
 }
 
 absl::Status World::StartProcess(int region) {
@@ -153,14 +222,18 @@ absl::Status World::StartProcess(int region) {
   options.command = {options_.program, "serve",
                      "--topology",     topology_file(),
                      "--region",       options_.regions[region].name,
-                     "--data",         absl::StrCat(RegionFolder(region), "/data"),
+                     "--data",         data_folder(region),
                      "--metrics",      "127.0.0.1:0",
                      "--ready-file",   ready_file};
   for (int to = 0; to < size(); ++to) {
-    if (to == region) continue;
+    // A region that joined is dialled where the topology says.
+    if (relays_[IndexOf(region, to, size())] == nullptr) continue;
     options.command.push_back("--dial");
     options.command.push_back(
         absl::StrCat(replica_name(to), "=", Relay(region, to).endpoint().ToString()));
+  }
+  if (const std::string& listen = regions_[region].internal_listen; !listen.empty()) {
+    options.command.insert(options.command.end(), {"--internal-listen", listen});
   }
   options.command.insert(options.command.end(), options_.more_flags.begin(),
                          options_.more_flags.end());
@@ -224,10 +297,18 @@ absl::Duration World::RoundTrip(int a, int b) const {
   return *rtt;
 }
 
+RelayCounters World::Counters(int from, int to) { return Relay(from, to).counters(); }
+
+std::string World::data_folder(int region) const {
+  return absl::StrCat(RegionFolder(region), "/data");
+}
+
 TcpRelay& World::Relay(int from, int to) { return *relays_[IndexOf(from, to, size())]; }
 
 void World::Break(int a, int b, LinkFailure how) {
-  for (TcpRelay* relay : {&Relay(a, b), &Relay(b, a)}) {
+  for (TcpRelay* relay :
+       {relays_[IndexOf(a, b, size())].get(), relays_[IndexOf(b, a, size())].get()}) {
+    if (relay == nullptr) continue;
     if (how == LinkFailure::kCut) {
       relay->Cut();
     } else {
@@ -242,8 +323,9 @@ void World::BreakOneWay(int from, int to) {
 }
 
 void World::Heal(int a, int b) {
-  Relay(a, b).Heal();
-  Relay(b, a).Heal();
+  for (const size_t at : {IndexOf(a, b, size()), IndexOf(b, a, size())}) {
+    if (relays_[at] != nullptr) relays_[at]->Heal();
+  }
 }
 
 void World::Isolate(int region, LinkFailure how) {

@@ -73,6 +73,11 @@ class World {
   ChildProcess& process(int region);
   absl::Duration RoundTrip(int a, int b) const;
 
+  // What has gone over the connections that `from` has opened to `to`: forward what `from` sent.
+  RelayCounters Counters(int from, int to);
+  // Where the region's process has its data.
+  std::string data_folder(int region) const;
+
   // The link between two regions, both ways, whoever connected.
   void Break(int a, int b, LinkFailure how);
   // What `from` sends to `to` is lost; the other way works. Black hole only.
@@ -88,6 +93,13 @@ class World {
   // Starts it again on the same disk and ports, and waits until it is serving.
   absl::Status Restart(
       int region, absl::FunctionRef<bool()> continue_waiting = [] { return true; });
+  // A new region: writes it into the topology file, lets the others read that, starts its process
+  // on an empty disk, and waits until that runs; it serves later. `round_trips` are those to each
+  // region, in their order. What the others send to it goes over one relay as long as the mean of
+  // them, so that of its links only all can be broken, by Isolate(). Errors as Start().
+  absl::Status Join(
+      WorldRegion region, const std::vector<absl::Duration>& round_trips,
+      absl::FunctionRef<bool()> continue_waiting = [] { return true; });
   // A way from a client to a region's gateway that takes `round_trip`. The world must outlive it.
   absl::StatusOr<std::unique_ptr<TcpRelay>> OpenLastMile(int region, absl::Duration round_trip);
   // SIGTERM to all, then how each ended, by region; kills those that do not end in `patience`.
@@ -96,24 +108,31 @@ class World {
  private:
   struct Region {
     WorldAddresses addresses;
+    // Where the process takes what is sent to `addresses.replica`, if that is a relay.
+    std::string internal_listen;
     std::string metrics;
     std::unique_ptr<ChildProcess> process;
   };
 
   explicit World(WorldOptions options) : options_(std::move(options)) {}
   absl::Status StartAll(absl::FunctionRef<bool()> continue_waiting);
+  absl::Status WriteTopology();
   absl::Status StartProcess(int region);
   absl::Status AwaitReady(int region, absl::FunctionRef<bool()> continue_waiting);
   absl::Status MakeRelays();
   std::string RegionFolder(int region) const;
+  absl::StatusOr<std::unique_ptr<TcpRelay>> MakeRelay(const std::string& address,
+                                                      absl::Duration round_trip);
   TcpRelay& Relay(int from, int to);
 
   WorldOptions options_;
   bool remove_folder_ = false;
   std::unique_ptr<RelayThread> relay_thread_;
   std::vector<Region> regions_;
-  // By from * size() + to; null where they are the same.
+  // By from * size() + to; null where they are the same, and from all but the first to a region
+  // that joined.
   std::vector<std::unique_ptr<TcpRelay>> relays_;
+  uint64_t relays_made_ = 0;
   uint64_t last_miles_ = 0;
 };
 

@@ -35,5 +35,11 @@ absl::Status MeasureLocalGets(const BenchOptions& options, Report& report);
 absl::Status MeasureRemoteGets(const BenchOptions& options, Report& report);
 absl::Status MeasurePuts(const BenchOptions& options, Report& report);
 absl::Status MeasureLag(const BenchOptions& options, Report& report);
+absl::Status MeasureCatchUp(const BenchOptions& options, Report& report);
+absl::Status MeasureLongLink(const BenchOptions& options, Report& report);
+absl::Status MeasureWriters(const BenchOptions& options, Report& report);
+absl::Status MeasureLinkBytes(const BenchOptions& options, Report& report);
+absl::Status MeasureSeeding(const BenchOptions& options, Report& report);
+absl::Status MeasureDigests(const BenchOptions& options, Report& report);
 
 }  // namespace homeport::bench
