@@ -85,11 +85,15 @@ absl::Status FitSet(int index, const v1::SetChange& asked, const StoredItem* sto
                     const WriteTerms& terms, SessionToken& seen, ItemChange* change) {
   static const StoredItem kNothing;
   const StoredItem& item = stored == nullptr ? kNothing : *stored;
+  // Also for an element that is not there any more: who applies this must not show it again.
+  SeeRemovals(item, seen);
   for (const std::string& name : asked.add()) {
     SetElement* element = change->add_elements();
     element->set_element(name);
     element->add_added();
   }
+  // An element that somebody else has removed stays removed behind this write.
+  if (!asked.remove().empty()) SeeRemovals(item, seen);
   for (const std::string& name : asked.remove()) {
     const auto found = std::lower_bound(
         item.elements().begin(), item.elements().end(), name,

@@ -190,6 +190,32 @@ TEST(LocalSetTest, AnElementThatIsAddedWhileAnotherRemovesItStays) {
   EXPECT_THAT(Names(there), ElementsAre("a", "c"));
 }
 
+TEST(LocalSetTest, RemovingWhatAnotherHasRemovedRestsOnThatRemoval) {
+  Item a(1);
+  Item b(2);
+  Item c(3);
+  ASSERT_TRUE(a.Elements({"x"}).ok());
+  b.TakeFrom(a);
+  ASSERT_TRUE(b.Elements({}, {"x"}).ok());
+  c.TakeFrom(b);
+  ASSERT_TRUE(c.Elements({}, {"x"}).ok());
+  // Without it a session that reads its own removal elsewhere would meet the element again.
+  EXPECT_EQ(c.seen().SequenceOf(Origin(2)), Sequence(1));
+  ASSERT_TRUE(c.Elements({"y"}).ok());
+  EXPECT_EQ(c.seen().SequenceOf(Origin(2)), Sequence(0));
+}
+
+TEST(LocalSetTest, RemovingWhatIsGoneRestsOnTheRemovalThatWasSeen) {
+  Item here(1);
+  Item there(2);
+  ASSERT_TRUE(here.Elements({"a"}).ok());
+  there.TakeFrom(here);
+  ASSERT_TRUE(there.Elements({}, {"a"}).ok());
+  here.TakeFrom(there);
+  ASSERT_TRUE(here.Elements({}, {"a"}).ok());
+  EXPECT_EQ(here.seen().SequenceOf(Origin(2)), Sequence(1));
+}
+
 TEST(LocalSetTest, ADeleteTakesTheElementsThatWereThere) {
   Item here(1);
   Item there(2);
