@@ -87,6 +87,10 @@ void Campaign::LoseDisk(int at) {
   if (mesh_.running(at)) Crash(at);
   if (Draw(2) == 0 || !mesh_.RestoreDisk(at)) mesh_.WipeDisk(at);
   ++counts_.disks_lost;
+  for (int i = 0; i < mesh_.size(); ++i) {
+    // Its disk may have kept what its last commit does not know of.
+    if (mesh_.running(i) && mesh_.failed(i)) mesh_.Crash(i);
+  }
   for (Write& write : writes_) {
     if (write.lost) continue;
     bool held = false;
