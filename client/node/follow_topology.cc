@@ -35,6 +35,8 @@ absl::Status CanFollow(const std::string& region, const std::string& replica,
       const std::string& name = in_force.regions()[i].name.value();
       const std::optional<int> index = next.FindRegion(name);
       if (!index) {
+        // It was drained before it was taken out of the file.
+        if (in_force.proto().regions(i).leaving()) continue;
         return absl::FailedPreconditionError(
             absl::StrCat("regions: '", name, "' is gone, which holds namespace '",
                          before.name.value(), "'; what only it has would be lost"));

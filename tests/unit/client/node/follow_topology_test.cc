@@ -99,5 +99,11 @@ TEST(FollowTopologyTest, ARegionThatHoldsDataCanNotGo) {
   ExpectRefused(Follow(MakeProto(3), MakeProto(2)), "'r2' is gone");
 }
 
+TEST(FollowTopologyTest, ARegionThatIsLeavingCanGo) {
+  Proto before = MakeProto(3);
+  before.mutable_regions(2)->set_leaving(true);
+  EXPECT_EQ(Follow(before, MakeProto(2)), absl::OkStatus());
+}
+
 }  // namespace
 }  // namespace homeport
