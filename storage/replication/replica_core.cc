@@ -76,6 +76,7 @@ absl::StatusOr<std::unique_ptr<ReplicaCore>> ReplicaCore::Open(Options options, 
   if (auto status = core->digests_.Load(); !status.ok()) return status;
   if (auto status = core->seeds_.Load(); !status.ok()) return status;
   if (auto status = core->journal_.Load(); !status.ok()) return status;
+  core->journal_.SetForgotten(core->holdings_.left_out());
   if (core->origins_.Find(origin) != nullptr) {
     return absl::FailedPreconditionError("the new origin is one that the disk knows");
   }
@@ -310,6 +311,7 @@ void ReplicaCore::SetPolicy(HoldingPolicy policy) {
   if (auto status = holdings_.OnPolicy(policy, received); !status.ok() && failed_.ok()) {
     failed_ = status;
   }
+  journal_.SetForgotten(holdings_.left_out());
   admission_.SetPolicy(std::move(policy));
   if (!seeds_.TakeChanged()) return;
   // Whoever reads by the new policy must see at once what is not whole.
@@ -423,6 +425,7 @@ void ReplicaCore::StageCeiling(const Moment& now) {
 absl::Status ReplicaCore::Commit(const Moment& now) {
   if (!failed_.ok()) return failed_;
   journal_.SetTime(FromWallTime(clock_.Physical(now.wall, now.steady)));
+  requests_.SetTime(FromWallTime(clock_.Physical(now.wall, now.steady)));
   absl::Status status = MergeSeeds(now);
   if (status.ok()) status = ApplyAll(now);
   if (status.ok()) {

@@ -39,7 +39,8 @@ absl::StatusOr<std::optional<StoredRequest>> RequestIds::Find(absl::string_view 
 void RequestIds::Stage(const std::string& request_key, const StoredRequest& request) {
   if (HP_MUTANT(kRetryNotRemembered)) return;
   staging_->Put(Table::kRequests, request_key, request.SerializeAsString());
-  std::string time_key = RequestTimeKey(HybridTime(request.timestamp()), request_key);
+  std::string time_key =
+      RequestTimeKey(std::max(now_, HybridTime(request.timestamp())), request_key);
   if (staged_first_.empty() || time_key < staged_first_) staged_first_ = time_key;
   staging_->Put(Table::kRequests, std::move(time_key), std::string());
 }

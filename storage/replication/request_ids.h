@@ -31,6 +31,9 @@ class RequestIds {
   absl::StatusOr<std::optional<internal::v1::StoredRequest>> Find(
       absl::string_view request_key) const;
   void Stage(const std::string& request_key, const internal::v1::StoredRequest& request);
+  // The clock here. An id is remembered from when it came here, or from its write's time if that is
+  // later: the clock of the replica that took the write may be behind.
+  void SetTime(HybridTime now) { now_ = now; }
   // Forgets ids from before `before`, at most once a second, unless the last call left some. Errors
   // as of Find().
   absl::Status Forget(HybridTime before, SteadyTime now);
@@ -38,6 +41,7 @@ class RequestIds {
  private:
   Staging* staging_;
   int forget_max_;
+  HybridTime now_;
   SteadyTime forget_next_;
   // No request's time key is before this one.
   std::string forget_from_{kRequestTimePrefix};

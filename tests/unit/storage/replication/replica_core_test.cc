@@ -350,6 +350,34 @@ TEST_F(ReplicaCoreTest, AgeCountsFromWhenARecordCameHere) {
   EXPECT_EQ(core_->counters().truncated_for_age, 2u);
 }
 
+TEST_F(ReplicaCoreTest, ARequestIdOfAReplicaWithASlowClockIsRememberedAsLongAsAnyOther) {
+  v1::MutateRequest mutation;
+  mutation.set_namespace_("all");
+  mutation.set_id("id");
+  mutation.add_changes()->set_put("v");
+  mutation.mutable_options()->set_request_id("retried");
+  Entry entry = Write(kPeer, 2);
+  entry.set_request_id("retried");
+  Entry chain = Chain(kPeer, "r1/a");
+  Advance(absl::Hours(1));  // as far as the peer's clock is behind
+  Take(chain);
+  Take(entry);
+  SessionToken token;
+  for (const absl::Duration after : {absl::Seconds(2), absl::Minutes(9)}) {
+    Advance(after);
+    Commit();
+    auto name = core_->StageWrite({&mutation, &token}, now_);
+    ASSERT_TRUE(name.ok()) << name.status();
+    EXPECT_TRUE(name->repeated) << after;
+    EXPECT_EQ(name->version.origin, kPeer);
+  }
+  Advance(absl::Minutes(1));
+  Commit();
+  auto name = core_->StageWrite({&mutation, &token}, now_);
+  ASSERT_TRUE(name.ok()) << name.status();
+  EXPECT_FALSE(name->repeated);
+}
+
 TEST_F(ReplicaCoreTest, AnEntryThatDependsOnAnOwnWriteSaysThatItsOriginKnewIt) {
   Put("id", "mine");
   const Sequence mine = View(kSelf).received;
