@@ -3,6 +3,7 @@
 #include <xxhash.h>
 
 #include <array>
+#include <map>
 
 #include "common/base/mutants.h"
 #include "storage/model/item_merge.h"
@@ -14,9 +15,11 @@ namespace {
 using internal::v1::StoredItem;
 
 // Changes with what HashItem(), DigestRangeOf() or the stored form mean.
-constexpr absl::string_view kFormat = "1";
+constexpr absl::string_view kFormat = "2";
 constexpr absl::string_view kFormatKey = "digests";
-constexpr size_t kStoredBytes = 24;
+// A stored record: its number, then each range that it has with its sums.
+constexpr size_t kNumberBytes = 8;
+constexpr size_t kRangeBytes = 26;
 
 void AppendLittleEndian(std::string& out, uint64_t value) {
   for (int shift = 0; shift < 64; shift += 8) out.push_back(static_cast<char>(value >> shift));
@@ -28,32 +31,58 @@ uint64_t ReadLittleEndian(absl::string_view bytes) {
   return value;
 }
 
-std::string DigestKey(absl::string_view name_space, uint32_t range) {
+// The whole of a namespace stands under its prefix and slot 0, what has changed since under the
+// slots that follow.
+std::string DigestKey(absl::string_view name_space, uint64_t slot) {
   std::string key = NamespacePrefix(name_space);
-  key.push_back(static_cast<char>(range >> 8));
-  key.push_back(static_cast<char>(range & 0xff));
+  key.push_back(static_cast<char>(slot));
   return key;
 }
 
-struct DigestKeyParts {
-  absl::string_view name_space;  // into the given key
-  uint32_t range;
-};
-std::optional<DigestKeyParts> ParseDigestKey(absl::string_view stored) {
-  if (stored.size() < 3 || stored[stored.size() - 3] != '\0') return std::nullopt;
-  const uint32_t range = static_cast<unsigned char>(stored[stored.size() - 2]) * 256u +
-                         static_cast<unsigned char>(stored[stored.size() - 1]);
-  if (range >= kDigestRanges) return std::nullopt;
-  return DigestKeyParts{stored.substr(0, stored.size() - 3), range};
-}
-
-std::optional<RangeSums> ParseSums(absl::string_view stored) {
-  if (stored.size() != kStoredBytes) return std::nullopt;
-  return RangeSums{ReadLittleEndian(stored), ReadLittleEndian(stored.substr(8)),
-                   ReadLittleEndian(stored.substr(16))};
-}
-
 absl::Status Damaged() { return absl::DataLossError("a stored digest does not parse"); }
+
+void AppendRange(std::string& out, uint32_t range, const RangeSums& sums) {
+  out.push_back(static_cast<char>(range & 0xff));
+  out.push_back(static_cast<char>(range >> 8));
+  AppendLittleEndian(out, sums.first);
+  AppendLittleEndian(out, sums.second);
+  AppendLittleEndian(out, sums.items);
+}
+
+bool TakeRecord(absl::string_view record, NamespaceSums& sums) {
+  for (record.remove_prefix(kNumberBytes); !record.empty(); record.remove_prefix(kRangeBytes)) {
+    if (record.size() < kRangeBytes) return false;
+    const uint32_t range =
+        static_cast<unsigned char>(record[0]) + static_cast<unsigned char>(record[1]) * 256u;
+    if (range >= kDigestRanges) return false;
+    sums[range] = {ReadLittleEndian(record.substr(2)), ReadLittleEndian(record.substr(10)),
+                   ReadLittleEndian(record.substr(18))};
+  }
+  return true;
+}
+
+// The number of the last record of the namespace; 0: there is none.
+absl::StatusOr<uint64_t> ReadRecords(KvEngine* engine, absl::string_view name_space,
+                                     const KvSnapshot* snapshot, NamespaceSums& sums) {
+  std::map<uint64_t, std::string> records;  // by number
+  uint64_t whole = 0;
+  const std::string prefix = NamespacePrefix(name_space);
+  std::unique_ptr<KvIterator> it = engine->Iterate(Table::kDigests, PrefixEnd(prefix), snapshot);
+  for (it->Seek(prefix); it->Valid(); it->Next()) {
+    if (it->key().size() != prefix.size() + 1 || it->value().size() < kNumberBytes) {
+      return Damaged();
+    }
+    const uint64_t number = ReadLittleEndian(it->value());
+    if (it->key().back() == '\0') whole = number;
+    // A slot that was not used again since the whole was written says nothing any more.
+    if (number >= whole) records[number] = std::string(it->value());
+  }
+  if (auto status = it->status(); !status.ok()) return status;
+  for (const auto& [number, record] : records) {
+    if (!TakeRecord(record, sums)) return Damaged();
+  }
+  return records.empty() ? 0 : records.rbegin()->first;
+}
 
 // The length of the namespace and the record in an item's key, without unescaping; 0: no such key.
 size_t RecordPrefixLength(absl::string_view item_key) {
@@ -113,15 +142,8 @@ absl::StatusOr<std::unique_ptr<NamespaceSums>> ReadDigests(KvEngine* engine,
                                                            absl::string_view name_space,
                                                            const KvSnapshot* snapshot) {
   auto sums = std::make_unique<NamespaceSums>();
-  const std::string prefix = NamespacePrefix(name_space);
-  std::unique_ptr<KvIterator> it = engine->Iterate(Table::kDigests, PrefixEnd(prefix), snapshot);
-  for (it->Seek(prefix); it->Valid(); it->Next()) {
-    auto key = ParseDigestKey(it->key());
-    auto stored = ParseSums(it->value());
-    if (!key || !stored) return Damaged();
-    (*sums)[key->range] = *stored;
-  }
-  if (auto status = it->status(); !status.ok()) return status;
+  auto last = ReadRecords(engine, name_space, snapshot, *sums);
+  if (!last.ok()) return last.status();
   return sums;
 }
 
@@ -147,12 +169,18 @@ absl::Status DigestSums::Load() {
   auto format = staging_->Get(Table::kMeta, kFormatKey);
   if (!format.ok()) return format.status();
   if (*format != std::string(kFormat)) return Recompute();
-  std::unique_ptr<KvIterator> it = staging_->engine()->Iterate(Table::kDigests);
-  for (it->Seek({}); it->Valid(); it->Next()) {
-    auto key = ParseDigestKey(it->key());
-    auto stored = ParseSums(it->value());
-    if (!key || !stored) return Damaged();
-    At(key->name_space).sums[key->range] = *stored;
+  KvEngine* engine = staging_->engine();
+  std::unique_ptr<KvIterator> it = engine->Iterate(Table::kDigests);
+  it->Seek({});
+  while (it->Valid()) {
+    const size_t end = it->key().find('\0');
+    if (end == absl::string_view::npos) return Damaged();
+    const std::string name_space(it->key().substr(0, end));
+    Namespace& at = At(name_space);
+    auto last = ReadRecords(engine, name_space, nullptr, at.sums);
+    if (!last.ok()) return last.status();
+    at.number = *last;
+    it->Seek(PrefixEnd(NamespacePrefix(name_space)));
   }
   return it->status();
 }
@@ -223,19 +251,19 @@ void DigestSums::Drop(absl::string_view name_space) {
 void DigestSums::StageChanged() {
   for (const std::string& name_space : changed_) {
     Namespace& at = *namespaces_.at(name_space);
-    for (const uint32_t range : at.changed_list) {
-      const RangeSums& sums = at.sums[range];
-      if (sums == RangeSums()) {
-        staging_->Delete(Table::kDigests, DigestKey(name_space, range));
-        continue;
+    const uint64_t slot = at.number++ % kDigestSlots;
+    std::string record;
+    AppendLittleEndian(record, at.number);
+    if (slot == 0) {
+      record.reserve(kNumberBytes + kDigestRanges * kRangeBytes);
+      for (uint32_t range = 0; range < kDigestRanges; ++range) {
+        if (at.sums[range] != RangeSums()) AppendRange(record, range, at.sums[range]);
       }
-      std::string stored;
-      stored.reserve(kStoredBytes);
-      AppendLittleEndian(stored, sums.first);
-      AppendLittleEndian(stored, sums.second);
-      AppendLittleEndian(stored, sums.items);
-      staging_->Put(Table::kDigests, DigestKey(name_space, range), std::move(stored));
+    } else {
+      record.reserve(kNumberBytes + at.changed_list.size() * kRangeBytes);
+      for (const uint32_t range : at.changed_list) AppendRange(record, range, at.sums[range]);
     }
+    staging_->Put(Table::kDigests, DigestKey(name_space, slot), std::move(record));
     at.changed.reset();
     at.changed_list.clear();
   }

@@ -31,6 +31,10 @@ namespace homeport {
 
 // Ranges of a namespace. Part of the format on disk and of the frames.
 inline constexpr uint32_t kDigestRanges = 1024;
+// A commit stores only the ranges that it has changed, in one record a namespace; every so many
+// records the whole is stored, and takes the place of those before. So a write costs some bytes and
+// not a key of its own.
+inline constexpr uint64_t kDigestSlots = 64;
 
 // Two hashes of an item.
 struct ItemHash {
@@ -85,6 +89,8 @@ class DigestSums final : public ItemObserver {
  private:
   struct Namespace {
     NamespaceSums sums;
+    // Records stored so far.
+    uint64_t number = 0;
     std::bitset<kDigestRanges> changed;
     // Those that are set in `changed`.
     std::vector<uint32_t> changed_list;

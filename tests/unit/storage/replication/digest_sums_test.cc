@@ -155,7 +155,7 @@ TEST_F(DigestSumsTest, ItemsOfAnEarlierVersionAreSummedAtTheStart) {
 
 TEST_F(DigestSumsTest, ADamagedDigestIsDataLoss) {
   WriteBatch batch;
-  batch.Put(Table::kDigests, NamespacePrefix("all") + std::string("\0\1", 2), "short");
+  batch.Put(Table::kDigests, NamespacePrefix("all") + std::string("\1"), "short");
   ASSERT_TRUE(engine_->Write(batch, KvEngine::Durability::kSynced).ok());
   EXPECT_EQ(ReadDigests(engine_.get(), "all", nullptr).status().code(),
             absl::StatusCode::kDataLoss);
