@@ -19,6 +19,7 @@
 #include "storage/replica/replica_guards.h"
 #include "storage/replica/runner.h"
 #include "storage/replication/holding_policy.h"
+#include "storage/replication/identity.h"
 #include "storage/replication/item_types.h"
 #include "storage/replication/member_view.h"
 
@@ -852,7 +853,12 @@ absl::StatusOr<std::shared_ptr<Replica>> Replica::Open(ReplicaOptions options,
   const std::optional<int> region =
       topology->FindRegion(options.name.value().substr(0, options.name.value().find('/')));
   HP_CHECK(region.has_value());
-  auto phase = LoadJoinPhase(engine.get(), topology->proto().regions(*region).joining());
+  // First of all: without its owner's name a disk with anything on it is refused.
+  if (auto status = ClaimIdentity(engine.get(), topology->cluster(), options.name); !status.ok()) {
+    return absl::Status(status.code(), absl::StrCat(options.data_path, ": ", status.message()));
+  }
+  auto phase = LoadJoinPhase(engine.get(), topology->cluster(), options.name,
+                             topology->proto().regions(*region).joining());
   if (!phase.ok()) {
     return absl::Status(phase.status().code(),
                         absl::StrCat(options.data_path, ": ", phase.status().message()));

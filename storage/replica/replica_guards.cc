@@ -9,6 +9,8 @@
 #include "common/base/check.h"
 #include "common/log/log.h"
 #include "common/status/error.h"
+#include "storage/model/keys.h"
+#include "storage/replication/identity.h"
 #include "storage/replication/twin.h"
 
 namespace homeport {
@@ -54,22 +56,22 @@ v1::ReplicaPhase PhaseOf(JoinState::Phase phase, bool leaving) {
 
 }  // namespace
 
-absl::StatusOr<JoinState::Phase> LoadJoinPhase(KvEngine* engine, bool joining) {
+absl::StatusOr<JoinState::Phase> LoadJoinPhase(KvEngine* engine, const std::string& cluster,
+                                               const ReplicaName& replica, bool joining) {
+  // With the identity, so that a start that ends in between begins as a new one again.
+  WriteBatch first;
+  if (joining) {
+    first.Put(Table::kMeta, std::string(kPhaseKey),
+              std::string(PhaseName(JoinState::Phase::kCatchingUp)));
+  }
+  auto claimed = ClaimIdentity(engine, cluster, replica, std::move(first));
+  if (!claimed.ok()) return claimed;
   auto stored = engine->Get(Table::kMeta, kPhaseKey);
   if (!stored.ok()) return stored.status();
-  if (stored->has_value()) {
-    std::optional<JoinState::Phase> phase = ParsePhase(**stored);
-    if (!phase) return absl::DataLossError("the stored phase of joining does not parse");
-    return *phase;
-  }
-  if (!joining) return JoinState::Phase::kServing;
-  std::unique_ptr<KvIterator> it = engine->Iterate(Table::kMeta);
-  it->Seek({});
-  if (!it->status().ok()) return it->status();
-  if (it->Valid()) return JoinState::Phase::kServing;
-  auto status = StoreJoinPhase(engine, JoinState::Phase::kCatchingUp);
-  if (!status.ok()) return status;
-  return JoinState::Phase::kCatchingUp;
+  if (!stored->has_value()) return JoinState::Phase::kServing;
+  std::optional<JoinState::Phase> phase = ParsePhase(**stored);
+  if (!phase) return absl::DataLossError("the stored phase of joining does not parse");
+  return *phase;
 }
 
 absl::Status StoreJoinPhase(KvEngine* engine, JoinState::Phase phase) {

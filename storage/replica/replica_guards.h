@@ -4,6 +4,7 @@
 #include <atomic>
 #include <memory>
 #include <optional>
+#include <string>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -20,10 +21,11 @@
 
 namespace homeport {
 
-// The phase that an engine's replica is in; of an empty engine, kCatchingUp is written there,
-// synced, if the replica's region is joining. To be called before the replica is opened. DATA_LOSS
-// if what is stored does not parse; otherwise the engine's errors.
-absl::StatusOr<JoinState::Phase> LoadJoinPhase(KvEngine* engine, bool joining);
+// The phase that an engine's replica is in. An empty engine is claimed for the replica, in phase
+// kCatchingUp if its region is joining. To be called before the replica is opened. Errors as
+// ClaimIdentity(); DATA_LOSS also if the stored phase does not parse.
+absl::StatusOr<JoinState::Phase> LoadJoinPhase(KvEngine* engine, const std::string& cluster,
+                                               const ReplicaName& replica, bool joining);
 // Writes it, synced.
 absl::Status StoreJoinPhase(KvEngine* engine, JoinState::Phase phase);
 

@@ -11,8 +11,8 @@ constexpr uint32_t kFormat = 1;
 
 }  // namespace
 
-absl::Status ClaimIdentity(KvEngine* engine, const std::string& cluster,
-                           const ReplicaName& replica) {
+absl::Status ClaimIdentity(KvEngine* engine, const std::string& cluster, const ReplicaName& replica,
+                           WriteBatch first) {
   auto bytes = engine->Get(Table::kMeta, kIdentityKey);
   if (!bytes.ok()) return bytes.status();
   internal::v1::StoredIdentity identity;
@@ -27,9 +27,8 @@ absl::Status ClaimIdentity(KvEngine* engine, const std::string& cluster,
     identity.set_cluster(cluster);
     identity.set_replica(replica.value());
     identity.set_format(kFormat);
-    WriteBatch batch;
-    batch.Put(Table::kMeta, std::string(kIdentityKey), identity.SerializeAsString());
-    return engine->Write(batch, KvEngine::Durability::kSynced);
+    first.Put(Table::kMeta, std::string(kIdentityKey), identity.SerializeAsString());
+    return engine->Write(first, KvEngine::Durability::kSynced);
   }
   if (!identity.ParseFromString(**bytes)) {
     return absl::DataLossError("the data directory's identity does not parse");
