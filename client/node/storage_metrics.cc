@@ -66,6 +66,19 @@ void AddCore(const ReplicaStats& stats, Families& out) {
               core.entries_applied);
   out.Counter("homeport_replica_registers_kept_total",
               "Changes of peers that a later version here had overtaken.", core.registers_kept);
+  out.Counter("homeport_replica_tombstones_dropped_total",
+              "Tombstones dropped, as every member has them.", core.tombstones_dropped);
+  out.Counter("homeport_replica_expired_dropped_total",
+              "Expired items dropped, as every member has them.", core.expired_dropped);
+  out.Gauge("homeport_replica_cleanup_waiting",
+            "Tombstones and expired items that wait for members, at the last look.",
+            core.cleanup_waiting);
+  out.Counter("homeport_replica_origins_closed_total",
+              "Origins lost with a disk or left with a region that this replica has closed.",
+              core.origins_closed);
+  out.Counter("homeport_replica_positions_lost_total",
+              "Entries lost with a disk, at least: what entries that were applied name of them.",
+              core.positions_lost);
   out.Counter("homeport_replica_clock_refusals_total",
               "Times that an origin was found too far ahead and paused.", core.clock_refusals);
   out.Counter("homeport_replica_clock_jumps_ignored_total",
