@@ -16,7 +16,8 @@ namespace {
 using internal::v1::StoredConflict;
 using internal::v1::StoredItem;
 
-// Conflicts that one commit drops at most when the journal was made smaller.
+// Conflicts that one commit drops at most when the journal was made smaller, or a namespace taken
+// away.
 constexpr int kShrinkMax = 1000;
 
 bool IsRegister(const StoredItem& item) {
@@ -159,6 +160,11 @@ absl::StatusOr<int> ConflictJournal::Forget(absl::string_view name_space, int ma
 }
 
 absl::Status ConflictJournal::Prepare() {
+  if (!forgotten_.empty()) {
+    auto gone = Forget(*forgotten_.begin(), kShrinkMax);
+    if (!gone.ok()) return gone.status();
+    if (*gone < kShrinkMax) forgotten_.erase(forgotten_.begin());
+  }
   if (auto status = MakeRoom(); !status.ok()) return status;
   if (changed_) {
     staging_->Put(Table::kJournal, std::string(kJournalStateKey), state_.SerializeAsString());

@@ -13,7 +13,9 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -60,9 +62,8 @@ class ConflictJournal final : public ItemObserver {
   absl::StatusOr<internal::v1::StoredConflict> Find(ConflictNumber number) const;
   // Stages that the write `restored` restored a conflict; `conflict` is what Find() has of it.
   void Settle(ConflictNumber number, internal::v1::StoredConflict conflict, const Stamp& restored);
-  // Stages that the conflicts of a namespace go, the first `max` of them; returns how many those
-  // were. For a region that may not hold the namespace any more.
-  absl::StatusOr<int> Forget(absl::string_view name_space, int max);
+  // Namespaces that this region may not hold: what is here of them goes with the next commits.
+  void SetForgotten(std::set<std::string> namespaces) { forgotten_ = std::move(namespaces); }
 
   // Stages what the commit needs of the journal: room. DATA_LOSS; the engine's errors.
   absl::Status Prepare();
@@ -76,6 +77,9 @@ class ConflictJournal final : public ItemObserver {
                  const internal::v1::StoredItem& loser) const;
   // Stages the removal of a conflict; false if it is gone already.
   absl::StatusOr<bool> Drop(ConflictNumber number);
+  // Stages that the conflicts of a namespace go, the first `max` of them; returns how many those
+  // were.
+  absl::StatusOr<int> Forget(absl::string_view name_space, int max);
   absl::Status MakeRoom();
 
   Staging* staging_;
@@ -89,6 +93,7 @@ class ConflictJournal final : public ItemObserver {
   // Staged and not committed, so not to be found by iterating.
   std::deque<ConflictNumber> fresh_;
   std::map<std::string, uint64_t> found_;
+  std::set<std::string> forgotten_;
   bool changed_ = false;
   std::shared_ptr<const ConflictStats> stats_;
 };
