@@ -92,8 +92,6 @@ absl::Status FitSet(int index, const v1::SetChange& asked, const StoredItem* sto
     element->set_element(name);
     element->add_added();
   }
-  // An element that somebody else has removed stays removed behind this write.
-  if (!asked.remove().empty()) SeeRemovals(item, seen);
   for (const std::string& name : asked.remove()) {
     const auto found = std::lower_bound(
         item.elements().begin(), item.elements().end(), name,
