@@ -24,7 +24,7 @@ constexpr int kAcknowledgedMin = 100;
 constexpr uint64_t kPathSeedsMin = 20;
 // Below this many seeds rare paths need not have been met.
 constexpr uint64_t kCoverageSeeds = 1000;
-constexpr uint64_t kSeedsByDefault = 3000;
+constexpr uint64_t kSeedsByDefault = 500;
 constexpr unsigned kSecondsMax = 120;
 // Seeds between two states on the disk.
 constexpr uint64_t kBlock = 2000;

@@ -169,17 +169,22 @@ ExpectedParts History::PartsOf(int item, absl::FunctionRef<uint64_t(uint64_t)> a
   // no trace for others to see.
   std::set<const EntryRecord*> removers;
   const auto removed = [&](const EntryRecord* entry, const std::string* element) {
-    bool gone = false;
+    std::vector<const EntryRecord*> all;
     for (const auto& [remover, effect] : effects) {
       const bool removes = effect->kind == Effect::Kind::kDelete ||
                            (element != nullptr && effect->kind == Effect::Kind::kSet &&
                             std::find(effect->removed.begin(), effect->removed.end(), *element) !=
                                 effect->removed.end());
-      if (!removes || !remover->observed.Has(entry->origin, entry->sequence)) continue;
-      gone = true;
-      removers.insert(remover);
+      if (removes && remover->observed.Has(entry->origin, entry->sequence)) all.push_back(remover);
     }
-    return gone;
+    // Who found it removed already removed nothing.
+    for (const EntryRecord* remover : all) {
+      const bool late = std::any_of(all.begin(), all.end(), [remover](const EntryRecord* other) {
+        return other != remover && remover->observed.Has(other->origin, other->sequence);
+      });
+      if (!late) removers.insert(remover);
+    }
+    return !all.empty();
   };
   for (const auto& [entry, effect] : effects) {
     if (effect->kind == Effect::Kind::kAdd || !effect->added.empty()) {

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "homeport/internal/v1/stored.pb.h"
 #include "storage/model/entry_codec.h"
 #include "storage/model/item_merge.h"
@@ -245,8 +246,9 @@ void Invariants::CheckParts(int node, int item, const std::string& where,
     elements.insert(std::string(element));
   }
   if (elements != expected.elements) {
-    return world_->Fail(absl::StrCat(where, ": has ", elements.size(),
-                                     " elements; its history makes ", expected.elements.size()));
+    return world_->Fail(absl::StrCat(where, ": has ", absl::StrJoin(elements, " "),
+                                     "; its history makes ", absl::StrJoin(expected.elements, " "),
+                                     "; stored: ", stored->ShortDebugString()));
   }
   if (CounterValue(*stored) != expected.number) {
     return world_->Fail(absl::StrCat(where, ": is ", CounterValue(*stored), "; its history makes ",

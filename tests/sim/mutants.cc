@@ -75,7 +75,7 @@ int RunMutants(int jobs) {
 }
 
 int FindKillers(uint64_t seeds, int jobs) {
-  constexpr int kKept = 3;
+  constexpr int kKept = 2;
   for (const Named& named : kNamed) {
     int found = 0;
     RunSeeds(

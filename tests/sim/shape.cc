@@ -147,7 +147,7 @@ Shape DrawShape(Random random) {
   shape.seed_chunk_bytes = static_cast<size_t>(Usual(random, 200, 5000, 1, 20));
   shape.seed_bytes_per_second =
       static_cast<uint64_t>(Usual(random, 100'000, 1 << 26, 2000, 20'000));
-  shape.compare_interval = random.Between(500, 4000) * kMilli;
+  shape.compare_interval = random.Between(2, 10) * kSecond;
   shape.clock_grain = random.Chance(300) ? random.Between(1, 20) * kMilli : 1;
   return shape;
 }

@@ -155,7 +155,9 @@ void World::Start(int at) {
   ++node.life;
   // Whoever starts a replica sees to its clock; not always well.
   if (node.offset > 2 * kSecond || node.offset < -2 * kSecond) {
-    node.offset = random_.Chance(100) ? 3 * kSecond : random_.Between(-100, 100) * kMilli;
+    // Who starts that far ahead forgets request ids that much earlier.
+    const bool ahead = shape_.request_window > 10 * kSecond && random_.Chance(100);
+    node.offset = ahead ? 3 * kSecond : random_.Between(-100, 100) * kMilli;
   }
   auto opened = MemoryEngine::Open(node.disk);
   HP_CHECK(opened.ok());
@@ -261,7 +263,6 @@ void World::LoseDisk(int at, std::shared_ptr<MemoryDisk> disk) {
   node.last_view = nullptr;
   node.time_floor = 0;
   node.disk_lost = true;
-  node.seeded = false;
   // What every disk has now, and what waits to be written to one.
   std::vector<std::map<uint64_t, uint64_t>> received(nodes_.size());
   for (int i = 0; i < size(); ++i) {
@@ -788,6 +789,7 @@ void World::Begin(const Fault& fault) {
       return RestartLater(fault.a, fault.duration);
     case Fault::Kind::kWipeDisk:
       LoseDisk(fault.a, std::make_shared<MemoryDisk>());
+      node.seeded = false;
       coverage_->Covered(Path::kDiskWiped);
       return RestartLater(fault.a, fault.duration);
     case Fault::Kind::kRestoreDisk:
