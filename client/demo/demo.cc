@@ -20,6 +20,7 @@ namespace homeport {
 namespace {
 
 constexpr absl::Duration kLinksTimeout = absl::Seconds(30);
+constexpr absl::Duration kComparisonTimeout = absl::Seconds(60);
 constexpr absl::Duration kKeepPoll = absl::Hours(1);
 constexpr char kCredit[] = "IP Geolocation by DB-IP, https://db-ip.com";
 
@@ -71,11 +72,17 @@ void SayHowToTalk(Stage& stage, const DemoOptions& options) {
 }
 
 absl::Status Play(Stage& stage) {
-  for (auto* scene : {&TravellersScene, &IsolationScene, &KillScene, &ComparisonScene}) {
+  absl::StatusOr<Divergence> divergence = Divergence();
+  for (auto* scene : {&TravellersScene, &IsolationScene, &KillScene, &JoinScene}) {
     if (absl::Status played = scene(stage); !played.ok()) return played;
     if (absl::Status go_on = CheckInterrupt(); !go_on.ok()) return go_on;
+    divergence = stage.AwaitComparison(kComparisonTimeout);
+    if (!divergence.ok()) return divergence.status();
   }
-  return absl::OkStatus();
+  stage.claims().Add("the regions compare what they hold all the time, and find no difference",
+                     divergence->records == 0,
+                     absl::StrCat(divergence->records, " records differ"));
+  return ComparisonScene(stage);
 }
 
 }  // namespace
@@ -94,6 +101,8 @@ absl::StatusOr<bool> RunDemo(const DemoOptions& options) {
   world_options.databases = {database};
   world_options.database_credit = kCredit;
   world_options.keep_folder = options.keep;
+  // Often enough to be seen.
+  world_options.more_yaml = "storage:\n  compare_interval: 1s\n";
   printf("Starting five regions on this machine ...\n");
   fflush(stdout);
   auto world = World::Start(std::move(world_options), [] { return !Interrupted(); });

@@ -13,6 +13,8 @@ absl::Status TravellersScene(Stage& stage);
 absl::Status IsolationScene(Stage& stage);
 // One region is killed under load and started again; what was acknowledged is everywhere.
 absl::Status KillScene(Stage& stage);
+// A new region is added under load; it catches up, is compared, and serves.
+absl::Status JoinScene(Stage& stage);
 // All links are cut, and every region is read by itself and compared with the others.
 absl::Status ComparisonScene(Stage& stage);
 

@@ -10,6 +10,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
 #include "client/demo/interrupt.h"
+#include "client/text/describe.h"
 #include "client/text/text_table.h"
 #include "common/base/check.h"
 
@@ -46,13 +47,17 @@ absl::Status Sleep(absl::Duration duration) {
 }
 
 Stage::Stage(World* world, bool colours) : world_(world), colours_(colours), start_(absl::Now()) {
-  for (int i = 0; i < world->size(); ++i) {
-    names_.push_back(world->regions()[i].name);
-    GatewayClientOptions options;
-    options.address = world->gateway(i);
-    options.timeout = kCallTimeout;
-    direct_.push_back(std::make_unique<GatewayClient>(std::move(options)));
-  }
+  while (static_cast<int>(names_.size()) < world->size()) AddRegion();
+}
+
+void Stage::AddRegion() {
+  const int region = static_cast<int>(names_.size());
+  HP_CHECK(region < world_->size());
+  names_.push_back(world_->regions()[region].name);
+  GatewayClientOptions options;
+  options.address = world_->gateway(region);
+  options.timeout = kCallTimeout;
+  direct_.push_back(std::make_unique<GatewayClient>(std::move(options)));
 }
 
 int Stage::RegionIndex(absl::string_view name) const {
@@ -124,6 +129,39 @@ absl::StatusOr<std::vector<RegionContent>> Stage::ReadAll() {
     contents.push_back(*std::move(readings[i]));
   }
   return contents;
+}
+
+absl::StatusOr<Divergence> Stage::AwaitComparison(absl::Duration timeout) {
+  const absl::Time start = absl::Now();
+  for (;;) {
+    if (absl::Status go_on = CheckInterrupt(); !go_on.ok()) return go_on;
+    Divergence all;
+    std::string waiting;
+    for (int i = 0; i < world_->size() && waiting.empty(); ++i) {
+      auto status = direct(i).GetStatus({});
+      if (!status.ok()) return status.status();
+      if (status->replica().links_size() < world_->size() - 1) waiting = names_[i];
+      for (const v1::LinkStatus& link : status->replica().links()) {
+        const absl::Duration age = DurationOf(link.verified_age());
+        if (!link.has_verified_age() || age > absl::Now() - start) {
+          waiting = absl::StrCat(names_[i], " with ", link.peer());
+        }
+        all.records += link.records_differ();
+        all.verified = std::max(all.verified, age);
+      }
+    }
+    if (waiting.empty()) {
+      Say(Styled(absl::StrCat("records that differ between any two regions: ", all.records,
+                              ", verified ", Describe(all.verified), " ago"),
+                 all.records == 0 ? TextStyle::kGreen : TextStyle::kRed, colours_));
+      return all;
+    }
+    if (absl::Now() - start > timeout) {
+      return absl::DeadlineExceededError(
+          absl::StrCat("not compared after ", absl::FormatDuration(timeout), ": ", waiting));
+    }
+    absl::SleepFor(kPoll);
+  }
 }
 
 absl::StatusOr<std::vector<RegionContent>> Stage::AwaitEqual(absl::Duration timeout) {

@@ -29,6 +29,14 @@ struct Journey {
   absl::Duration round_trip;
 };
 
+// What the replicas' own comparisons say, over every two of them.
+struct Divergence {
+  // Records of which two replicas hold different content although they should not.
+  uint64_t records = 0;
+  // How long ago the two were compared that were not for longest.
+  absl::Duration verified;
+};
+
 class Stage {
  public:
   Stage(World* world, bool colours);
@@ -42,6 +50,9 @@ class Stage {
   // To a region's gateway without any distance: for looking at it.
   GatewayClient& direct(int region) { return *direct_[region]; }
 
+  // Takes note of a region that has joined the world as its last.
+  void AddRegion();
+
   // Prints a heading with the time since the start, or a line below it.
   void Heading(absl::string_view text);
   void Say(absl::string_view text);
@@ -54,6 +65,9 @@ class Stage {
   // Reads all again and again until they are equal, and returns the last reading (also when they
   // were not equal in time).
   absl::StatusOr<std::vector<RegionContent>> AwaitEqual(absl::Duration timeout);
+  // Waits until every two replicas have compared what they hold since this was called, and prints
+  // what they found. DEADLINE_EXCEEDED, CANCELLED.
+  absl::StatusOr<Divergence> AwaitComparison(absl::Duration timeout);
   const std::vector<std::string>& names() const { return names_; }
 
  private:

@@ -67,6 +67,15 @@ RoundTrips RoundTrips::Default() {
   return *std::move(table);
 }
 
+void RoundTrips::Add(absl::string_view a, absl::string_view b, absl::Duration round_trip) {
+  HP_CHECK(a != b && round_trips_.emplace(PairOf(a, b), round_trip).second);
+  for (const std::string& region : {std::string(a), std::string(b)}) {
+    if (std::find(regions_.begin(), regions_.end(), region) == regions_.end()) {
+      regions_.push_back(region);
+    }
+  }
+}
+
 absl::StatusOr<absl::Duration> RoundTrips::Between(absl::string_view a, absl::string_view b) const {
   if (a == b) return absl::ZeroDuration();
   auto it = round_trips_.find(PairOf(a, b));

@@ -23,6 +23,9 @@ class RoundTrips {
   // deploy/round_trips.csv as it was when the program was built.
   static RoundTrips Default();
 
+  // Adds a pair that the table lacks.
+  void Add(absl::string_view a, absl::string_view b, absl::Duration round_trip);
+
   // NOT_FOUND if the table lacks the pair; zero for a region with itself.
   absl::StatusOr<absl::Duration> Between(absl::string_view a, absl::string_view b) const;
   // Every region that is named, in the order of the table.

@@ -43,6 +43,7 @@ absl::StatusOr<std::string> TopologyYaml(const WorldTopology& topology,
                           region.name, Quoted(region.country), region.latitude, region.longitude,
                           Quoted(topology.addresses[i].gateway),
                           Quoted(topology.addresses[i].replica));
+    if (region.joining) yaml += "    joining: true\n";
   }
   yaml += "namespaces:\n";
   for (const std::string& name : topology.namespaces) {

@@ -17,6 +17,8 @@ struct WorldRegion {
   std::string place;    // for people, "Frankfurt"
   double latitude = 0;
   double longitude = 0;
+  // Written into the file as new: it takes reads and writes once it has what the others have.
+  bool joining = false;
 };
 
 // us-east-1, sa-east-1, eu-central-1, ap-northeast-1 and ap-southeast-2.
