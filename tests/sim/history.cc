@@ -44,10 +44,11 @@ int History::FindItem(const std::string& stored_key) const {
 
 EntryRecord* History::Plan(uint64_t origin, uint64_t sequence, uint64_t time) {
   OriginHistory& at = origins_[origin];
-  if (sequence == 0 || sequence <= at.last || sequence > at.entries.size() + 1) return nullptr;
-  if (at.entries.size() < sequence) at.entries.emplace_back();
+  if (sequence == 0 || sequence <= at.last) return nullptr;
+  // Chain entries are staged without being planned.
+  while (at.entries.size() < sequence) at.entries.emplace_back();
   EntryRecord& entry = at.entries[sequence - 1];
-  entry = EntryRecord();
+  if (entry.origin != 0) return nullptr;
   entry.origin = origin;
   entry.sequence = sequence;
   entry.time = time;

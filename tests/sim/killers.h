@@ -27,7 +27,6 @@ inline constexpr Killer kKillers[] = {
     {"kClockNotMerged", 2},
     {"kClockNotMerged", 4},
     {"kNoTieBreak", 15},
-    {"kTombstoneByPositionsAlone", 10},
     {"kDependenciesIgnored", 1},
     {"kDependenciesIgnored", 2},
     {"kDependenciesIgnored", 4},
