@@ -17,7 +17,6 @@ namespace homeport {
 namespace {
 
 using internal::v1::CounterShare;
-using internal::v1::EntryPart;
 using internal::v1::ItemChange;
 using internal::v1::Position;
 using internal::v1::SetElement;
@@ -86,7 +85,7 @@ absl::Status FitSet(int index, const v1::SetChange& asked, const StoredItem* sto
   static const StoredItem kNothing;
   const StoredItem& item = stored == nullptr ? kNothing : *stored;
   // Also for an element that is not there any more: who applies this must not show it again.
-  SeeRemovals(item, seen);
+  if (!asked.remove().empty()) SeeRemovals(item, seen);
   for (const std::string& name : asked.add()) {
     SetElement* element = change->add_elements();
     element->set_element(name);

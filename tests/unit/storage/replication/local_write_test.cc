@@ -205,17 +205,6 @@ TEST(LocalSetTest, RemovingWhatAnotherHasRemovedRestsOnThatRemoval) {
   EXPECT_EQ(c.seen().SequenceOf(Origin(2)), Sequence(0));
 }
 
-TEST(LocalSetTest, RemovingWhatIsGoneRestsOnTheRemovalThatWasSeen) {
-  Item here(1);
-  Item there(2);
-  ASSERT_TRUE(here.Elements({"a"}).ok());
-  there.TakeFrom(here);
-  ASSERT_TRUE(there.Elements({}, {"a"}).ok());
-  here.TakeFrom(there);
-  ASSERT_TRUE(here.Elements({}, {"a"}).ok());
-  EXPECT_EQ(here.seen().SequenceOf(Origin(2)), Sequence(1));
-}
-
 TEST(LocalSetTest, ADeleteTakesTheElementsThatWereThere) {
   Item here(1);
   Item there(2);
