@@ -370,17 +370,17 @@ bool Prune(StoredItem* item) {
   return true;
 }
 
-std::optional<StoredItem> MergeSnapshot(const StoredItem& mine, const StoredItem* theirs,
-                                        absl::FunctionRef<bool(Origin, Sequence)> covered) {
-  StoredItem kept = mine;
-  // True if the peer has applied the entry and has neither what it added nor anything later.
+std::optional<StoredItem> WithoutRemoved(const StoredItem& item, const StoredItem* other_or_null,
+                                         absl::FunctionRef<bool(Origin, Sequence)> covered) {
+  StoredItem kept = item;
+  // True if the other has applied the entry and has neither what it added nor anything later.
   const auto gone = [covered](const auto& one, const auto* a, const auto* b) {
     return covered(Origin(one.origin()), Sequence(one.sequence())) &&
            (a == nullptr || a->sequence() < one.sequence()) &&
            (b == nullptr || b->sequence() < one.sequence());
   };
   static const StoredItem kNothing;
-  const StoredItem& other = theirs == nullptr ? kNothing : *theirs;
+  const StoredItem& other = other_or_null == nullptr ? kNothing : *other_or_null;
   EraseIf(kept.mutable_shares(), [&](const CounterShare& share) {
     return gone(share, FindOrigin(other.shares(), share.origin()),
                 FindOrigin(other.removed_shares(), share.origin()));
@@ -397,11 +397,18 @@ std::optional<StoredItem> MergeSnapshot(const StoredItem& mine, const StoredItem
   EraseIf(kept.mutable_elements(), [](const SetElement& element) {
     return element.added().empty() && element.removed().empty();
   });
-  if (theirs != nullptr) return Merge(kept, *theirs);
+  if (other_or_null != nullptr) return kept;
   const Stamp stamp = StampOf(kept);
   const bool version_gone = covered(stamp.version.origin, stamp.sequence);
   if (version_gone) kept.clear_value();
   if (version_gone && IsRegister(kept)) return std::nullopt;
+  return kept;
+}
+
+std::optional<StoredItem> MergeSnapshot(const StoredItem& mine, const StoredItem* theirs,
+                                        absl::FunctionRef<bool(Origin, Sequence)> covered) {
+  std::optional<StoredItem> kept = WithoutRemoved(mine, theirs, covered);
+  if (theirs != nullptr) MergeInto(*theirs, &*kept);
   return kept;
 }
 

@@ -75,9 +75,14 @@ std::optional<HybridTime> CleanupTime(const internal::v1::StoredItem& item);
 // have pruned before. False if nothing was left to forget.
 bool Prune(internal::v1::StoredItem* item);
 
-// `mine` after a peer's snapshot showed `theirs` in its place (null: nothing): merged, and without
-// what the snapshot would show if the peer had not removed it, which is what `covered` says its
-// entries it has applied and it does not have. nullopt: nothing is left.
+// `item` without what another replica, which has `other` in its place (null: nothing), would have
+// too if it had not removed it: what comes from entries that it has applied, as `covered` says, and
+// is not there. nullopt: nothing is left.
+std::optional<internal::v1::StoredItem> WithoutRemoved(
+    const internal::v1::StoredItem& item, const internal::v1::StoredItem* other,
+    absl::FunctionRef<bool(Origin, Sequence)> covered);
+// `mine` after a peer's snapshot showed `theirs` in its place (null: nothing): without what the
+// peer removed, and merged. nullopt: nothing is left.
 std::optional<internal::v1::StoredItem> MergeSnapshot(
     const internal::v1::StoredItem& mine, const internal::v1::StoredItem* theirs,
     absl::FunctionRef<bool(Origin, Sequence)> covered);

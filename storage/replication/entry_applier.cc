@@ -106,7 +106,7 @@ absl::StatusOr<EntryApplier::Step> EntryApplier::ApplyNext(Origin origin, Origin
   }
   const HybridTime time(record.entry ? record.entry->timestamp() : record.skip->timestamp());
   if (auto block = BlockOf(record, time, now)) {
-    state.block = std::move(block);
+    state.block = block;
     state.fresh.push_front(std::move(record));
     return Step::kWaits;
   }

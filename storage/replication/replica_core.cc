@@ -42,7 +42,7 @@ ReplicaCore::ReplicaCore(Options options, KvEngine* engine, Origin self, const M
       journal_(&staging_, &origins_, options_.conflict_journal_bytes),
       requests_(&staging_, options_.forget_max),
       applier_({self_, &origins_, &items_, &requests_, &clock_, &counters_, &seeds_}),
-      seeds_(options_.seeding, &staging_, &items_, &requests_),
+      seeds_(options_.seeding, &staging_, &items_, &requests_, &origins_),
       holdings_(&staging_, &digests_, &seeds_),
       membership_({options_.replica, self_, &origins_, &items_, &staging_, &counters_}),
       ceiling_(floor) {

@@ -333,7 +333,9 @@ absl::Status SeedReceiver::StepItems(const Queued& chunk, Seeding& seeding, Budg
       ++seeding.items;
     }
     const StoredItem* other = take_theirs ? &theirs->second : nullptr;
-    if (auto status = MergeItem(done, other, *chunk.cut); !status.ok()) return status;
+    if (auto status = MergeItem(done, other, *chunk.cut, seeding.partial); !status.ok()) {
+      return status;
+    }
     if (take_theirs) ++theirs;
     budget.Take(bytes);
   }
@@ -342,10 +344,21 @@ absl::Status SeedReceiver::StepItems(const Queued& chunk, Seeding& seeding, Budg
   return absl::OkStatus();
 }
 
-absl::Status SeedReceiver::MergeItem(const std::string& key, const StoredItem* theirs,
-                                     const SeedCut& cut) {
+absl::Status SeedReceiver::MergeItem(const std::string& key, const StoredItem* sent,
+                                     const SeedCut& cut, bool partial) {
   auto loaded = items_->Load(key);
   if (!loaded.ok()) return loaded.status();
+  // What was removed here and forgotten may still be at a peer that has not seen the removal: one
+  // whose disk is an old copy. Of a namespace that was not held here nothing was removed.
+  const StoredItem* here = loaded->stored ? &*loaded->stored : nullptr;
+  std::optional<StoredItem> kept;
+  if (sent != nullptr) {
+    kept = WithoutRemoved(*sent, here, [this, partial](Origin origin, Sequence sequence) {
+      const OriginState* state = origins_->Find(origin);
+      return !partial && state != nullptr && sequence <= state->applied;
+    });
+  }
+  const StoredItem* theirs = kept ? &*kept : nullptr;
   if (HP_MUTANT(kReseedReplaces)) {
     if (theirs == nullptr) {
       items_->Remove(*std::move(loaded), ItemCause::kMerge);

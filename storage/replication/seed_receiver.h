@@ -29,6 +29,7 @@
 #include "common/base/ids.h"
 #include "homeport/internal/v1/seed.pb.h"
 #include "storage/replication/item_writer.h"
+#include "storage/replication/origin_table.h"
 #include "storage/replication/request_ids.h"
 #include "storage/replication/seed_chunk.h"
 #include "storage/replication/seed_cut.h"
@@ -37,7 +38,7 @@
 
 namespace homeport {
 
-// Thread-compatible. Staging, items and request ids must outlive it.
+// Thread-compatible. Staging, items, request ids and origins must outlive it.
 class SeedReceiver {
  public:
   struct Options {
@@ -48,8 +49,13 @@ class SeedReceiver {
     size_t queue_bytes = 64 * 1024 * 1024;
   };
 
-  SeedReceiver(Options options, Staging* staging, ItemWriter* items, RequestIds* request_ids)
-      : options_(options), staging_(staging), items_(items), request_ids_(request_ids) {}
+  SeedReceiver(Options options, Staging* staging, ItemWriter* items, RequestIds* request_ids,
+               const OriginTable* origins)
+      : options_(options),
+        staging_(staging),
+        items_(items),
+        request_ids_(request_ids),
+        origins_(origins) {}
 
   // Takes over what the disk says. DATA_LOSS if it does not parse; otherwise the engine's errors.
   absl::Status Load();
@@ -139,14 +145,16 @@ class SeedReceiver {
   void Restart();
   absl::Status StepItems(const Queued& chunk, Seeding& seeding, Budget& budget);
   absl::Status StepRequestIds(const Queued& chunk, Seeding& seeding, Budget& budget);
-  absl::Status MergeItem(const std::string& key, const internal::v1::StoredItem* theirs,
-                         const SeedCut& cut);
+  // `sent` is null for an item that the peer does not have.
+  absl::Status MergeItem(const std::string& key, const internal::v1::StoredItem* sent,
+                         const SeedCut& cut, bool partial);
   std::optional<SeedCut> TakeEnd();
 
   Options options_;
   Staging* staging_;
   ItemWriter* items_;
   RequestIds* request_ids_;
+  const OriginTable* origins_;
   bool whole_replica_ = false;
   uint64_t generation_ = 1;
   std::map<std::string, Seeding, std::less<>> seedings_;

@@ -227,7 +227,8 @@ class FullDiskTest(unittest.TestCase):
                 client.put(f"{number:06}", os.urandom(1 << 20))
             except Exception as error:  # pylint: disable=broad-except
                 # By the reserve before it is full, or by a compaction that met the end first.
-                self.assertIn(refusal_of(error).reason, ("DISK_FULL", "OUTCOME_UNKNOWN"))
+                self.assertIn(refusal_of(error).reason, ("DISK_FULL", "OUTCOME_UNKNOWN"),
+                              server.log()[-3000:])
                 break
             acknowledged += 1
         else:

@@ -5,9 +5,11 @@
 #include <string>
 #include <utility>
 
+#include "absl/functional/function_ref.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
+#include "common/status/error.h"
 #include "common/time/system/system_clock.h"
 #include "gtest/gtest.h"
 #include "storage/engine/memory/memory_disk.h"
@@ -83,13 +85,30 @@ void Put(Replica& replica, const std::string& name_space) {
   EXPECT_TRUE(status.ok()) << status;
 }
 
-// True once `replica` has applied the origin up to `sequence`.
-bool WaitApplied(Replica& replica, Origin origin, Sequence sequence) {
+// The value of the record in the namespace; "" if there is none.
+absl::StatusOr<std::string> Get(Replica& replica, const std::string& name_space) {
+  internal::v1::StoreRequest request;
+  request.mutable_get()->set_namespace_(name_space);
+  request.mutable_get()->set_id("record");
+  internal::v1::StoreResponse response;
+  absl::Status status;
+  absl::Notification done;
+  replica.Execute(CallContext(), request, &response, [&](absl::Status result) {
+    status = std::move(result);
+    done.Notify();
+  });
+  done.WaitForNotification();
+  if (!status.ok()) return status;
+  return response.get().item().value();
+}
+
+// True once it is so; looked at after each commit.
+bool WaitUntil(Replica& replica, absl::FunctionRef<bool()> is_so) {
   absl::Mutex mutex;
   bool there = false;
   const int listener = replica.AddListener([&] {
     absl::MutexLock lock(&mutex);
-    there = replica.view()->AppliedOf(origin) >= sequence;
+    there = is_so();
   });
   {
     absl::MutexLock lock(&mutex);
@@ -97,6 +116,11 @@ bool WaitApplied(Replica& replica, Origin origin, Sequence sequence) {
   }
   replica.RemoveListener(listener);
   return there;
+}
+
+// True once `replica` has applied the origin up to `sequence`.
+bool WaitApplied(Replica& replica, Origin origin, Sequence sequence) {
+  return WaitUntil(replica, [&] { return replica.view()->AppliedOf(origin) >= sequence; });
 }
 
 class TopologyChangeTest : public testing::Test {
@@ -110,9 +134,8 @@ class TopologyChangeTest : public testing::Test {
     builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
     builder.RegisterService(service_.service());
     server_ = builder.BuildAndStart();
-    LinkOptions options;
-    options.dial["r0/a"] = absl::StrCat("127.0.0.1:", port);
-    links_ = std::make_unique<LinkManager>(receiver_.get(), std::move(options));
+    options_.dial["r0/a"] = absl::StrCat("127.0.0.1:", port);
+    links_ = std::make_unique<LinkManager>(receiver_.get(), options_);
   }
   ~TopologyChangeTest() override {
     if (links_ != nullptr) links_->Stop();
@@ -127,6 +150,7 @@ class TopologyChangeTest : public testing::Test {
   std::shared_ptr<Replica> receiver_;
   ReplicationService service_;
   std::unique_ptr<grpc::Server> server_;
+  LinkOptions options_;
   std::unique_ptr<LinkManager> links_;
 };
 
@@ -152,19 +176,37 @@ TEST_F(TopologyChangeTest, TheSideThatChangesLastSetsTheLinkGoingAgain) {
   EXPECT_TRUE(WaitApplied(*receiver_, kSender, Sequence(3)));
 }
 
-TEST_F(TopologyChangeTest, DataWithHolesIsNotServedWhenTheRegionComesToHoldTheNamespace) {
+TEST_F(TopologyChangeTest, ANamespaceOfWhichEntriesWereLeftOutIsSeededWhenTheRegionComesToHoldIt) {
   Put(*sender_, "first");
   ASSERT_TRUE(WaitApplied(*receiver_, kSender, Sequence(2)));
   links_.reset();
   receiver_.reset();
 
   const auto grown = MakeTopology("r0", /*first_everywhere=*/true);
-  const auto refused = TryOpen("r1/a", &clock_, Origin(3), receiver_disk_, grown);
-  EXPECT_EQ(refused.status().code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_NE(refused.status().message().find("namespace 'first'"), absl::string_view::npos)
-      << refused.status();
-  EXPECT_TRUE(TryOpen("r1/a", &clock_, Origin(4), receiver_disk_, MakeTopology("r0")).ok());
-  EXPECT_TRUE(TryOpen("r1/a", &clock_, Origin(5), std::make_shared<MemoryDisk>(), grown).ok());
+  auto reopened = TryOpen("r1/a", &clock_, Origin(3), receiver_disk_, grown);
+  ASSERT_TRUE(reopened.ok()) << reopened.status();
+  receiver_ = *reopened;
+  // What is here has holes, and is not shown.
+  EXPECT_EQ(ReasonOf(Get(*receiver_, "first").status()), reason::kCatchingUp);
+  sender_->SetTopology(grown);
+  links_ = std::make_unique<LinkManager>(receiver_.get(), options_);
+  // The sender has to know what the receiver has written itself: a link the other way round.
+  ReplicationService back(receiver_.get(), ReplicationServiceOptions());
+  grpc::ServerBuilder builder;
+  int port = 0;
+  builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
+  builder.RegisterService(back.service());
+  const std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
+  LinkOptions options_back;
+  options_back.dial["r1/a"] = absl::StrCat("127.0.0.1:", port);
+  LinkManager links_back(sender_.get(), std::move(options_back));
+  ASSERT_TRUE(WaitUntil(*receiver_, [this] { return receiver_->view()->seeding == nullptr; }));
+  auto value = Get(*receiver_, "first");
+  ASSERT_TRUE(value.ok()) << value.status();
+  EXPECT_EQ(*value, "value");
+  links_back.Stop();
+  back.Stop();
+  server->Shutdown();
 }
 
 }  // namespace
