@@ -229,8 +229,9 @@ int RunConflictsShow(const Arguments& arguments) {
   request.set_id(id);
   absl::Status status = AskOwner(options, id, [&](GatewayClient& client) {
     auto answer = client.GetConflict(request);
-    if (answer.ok()) response = *std::move(answer);
-    return answer.status();
+    if (!answer.ok()) return answer.status();
+    response = *std::move(answer);
+    return absl::OkStatus();
   });
   if (!status.ok()) return Fail(status, CallKind::kRead);
   if (value_only) {
@@ -261,8 +262,9 @@ int RunConflictsRestore(const Arguments& arguments) {
   request.set_id(id);
   absl::Status status = AskOwner(options, id, [&](GatewayClient& client) {
     auto answer = client.RestoreConflict(request);
-    if (answer.ok()) response = *std::move(answer);
-    return answer.status();
+    if (!answer.ok()) return answer.status();
+    response = *std::move(answer);
+    return absl::OkStatus();
   });
   if (!status.ok()) return Fail(status, CallKind::kWrite);
   if (options.json) {
