@@ -169,19 +169,24 @@ ExpectedParts History::PartsOf(int item, absl::FunctionRef<uint64_t(uint64_t)> a
   // An addition counts while no removal that is applied had observed it. What removed nothing left
   // no trace for others to see.
   std::set<const EntryRecord*> removers;
+  const auto saw = [](const EntryRecord* entry, const Effect* effect, const EntryRecord* other) {
+    return entry->observed.Has(other->origin, other->sequence) ||
+           effect->shown.Has(other->origin, other->sequence);
+  };
   const auto removed = [&](const EntryRecord* entry, const std::string* element) {
-    std::vector<const EntryRecord*> all;
+    std::vector<std::pair<const EntryRecord*, const Effect*>> all;
     for (const auto& [remover, effect] : effects) {
       const bool removes = effect->kind == Effect::Kind::kDelete ||
                            (element != nullptr && effect->kind == Effect::Kind::kSet &&
                             std::find(effect->removed.begin(), effect->removed.end(), *element) !=
                                 effect->removed.end());
-      if (removes && remover->observed.Has(entry->origin, entry->sequence)) all.push_back(remover);
+      if (removes && saw(remover, effect, entry)) all.emplace_back(remover, effect);
     }
     // Who found it removed already removed nothing.
-    for (const EntryRecord* remover : all) {
-      const bool late = std::any_of(all.begin(), all.end(), [remover](const EntryRecord* other) {
-        return other != remover && remover->observed.Has(other->origin, other->sequence);
+    for (const auto& one : all) {
+      const EntryRecord* remover = one.first;
+      const bool late = std::any_of(all.begin(), all.end(), [&](const auto& other) {
+        return other.first != remover && saw(remover, one.second, other.first);
       });
       if (!late) removers.insert(remover);
     }

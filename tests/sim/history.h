@@ -42,6 +42,9 @@ struct Effect {
   // kSet: elements.
   std::vector<std::string> added;
   std::vector<std::string> removed;
+  // What the accepting replica's item showed beyond what was applied there: a seeding brings it
+  // before the positions cover it, and a delete removes that too.
+  Past shown;
 };
 
 // An entry that exists, or existed, on some disk; or that was staged and may have come to nothing.

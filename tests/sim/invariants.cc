@@ -61,15 +61,28 @@ void Invariants::CheckApplied(int node, const OriginView& origin, uint64_t seque
     return world_->Fail(absl::StrCat("entry ", Name(entry->origin, entry->sequence),
                                      " was on no disk and is applied again"));
   }
-  for (const auto& [dependency, at_least] : entry->past.positions()) {
-    if (view.AppliedOf(Origin(dependency)).value() >= at_least) continue;
-    const EntryRecord* needed = history.Find(dependency, at_least);
-    if (needed != nullptr && needed->lost) continue;
-    return world_->Fail(absl::StrCat(world_->shape().ReplicaNameOf(node), " has applied ",
-                                     Name(entry->origin, entry->sequence), " before ",
-                                     Name(dependency, at_least), ", which its writer had seen"));
+  const auto missing = [&](const Past& past) {
+    for (const auto& [dependency, at_least] : past.positions()) {
+      if (view.AppliedOf(Origin(dependency)).value() >= at_least) continue;
+      const EntryRecord* needed = history.Find(dependency, at_least);
+      if (needed != nullptr && needed->lost) continue;
+      world_->Fail(absl::StrCat(world_->shape().ReplicaNameOf(node), " has applied ",
+                                Name(entry->origin, entry->sequence), " before ",
+                                Name(dependency, at_least), ", which its writer had seen"));
+      return true;
+    }
+    return false;
+  };
+  if (missing(entry->past)) return;
+  for (const Effect& effect : entry->effects) {
+    touched.insert(effect.item);
+    // A delete rests on all that it found. Where it was accepted the positions are behind that, and
+    // so they may be where that replica's cut came to.
+    if (effect.kind == Effect::Kind::kDelete && !world_->node(node).seeded &&
+        missing(effect.shown)) {
+      return;
+    }
   }
-  for (const Effect& effect : entry->effects) touched.insert(effect.item);
 }
 
 void Invariants::AfterCommit(int node) {

@@ -7,6 +7,7 @@
 #include "common/base/check.h"
 #include "common/base/mutants.h"
 #include "homeport/internal/v1/stored.pb.h"
+#include "storage/model/item_merge.h"
 #include "storage/model/keys.h"
 #include "storage/replication/compare_initiator.h"
 #include "storage/replication/seed_planner.h"
@@ -342,6 +343,19 @@ std::vector<const EntryRecord*> World::Replaced(int name_space, const Effect& ef
   return replaced;
 }
 
+void World::AddShown(const Node& node, EntryRecord& planned) const {
+  if (shape_.namespaces[planned.name_space].type == internal::v1::ITEM_TYPE_REGISTER) return;
+  for (Effect& effect : planned.effects) {
+    if (effect.kind != Effect::Kind::kDelete && effect.removed.empty()) continue;
+    auto bytes = node.raw->Get(Table::kItems, history_.item(effect.item).stored_key);
+    internal::v1::StoredItem item;
+    if (!bytes.ok() || !bytes->has_value() || !item.ParseFromString(**bytes)) continue;
+    ForEachPosition(item, [&](Origin origin, Sequence sequence) {
+      effect.shown.Advance(origin.value(), sequence.value());
+    });
+  }
+}
+
 void World::Commit(int at) {
   Node& node = nodes_[at];
   const Moment moment = MomentAt(at);
@@ -372,6 +386,7 @@ void World::Commit(int at) {
         planned->observed.Advance(origin.origin.value(), origin.applied.value());
       }
       planned->observed.Advance(planned->origin, planned->sequence - 1);
+      if (node.seeded) AddShown(node, *planned);
       // What it replaces, its writer has seen too.
       uint64_t seen = operation.seen_time;
       for (const Effect& effect : operation.effects) {
