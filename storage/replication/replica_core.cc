@@ -16,7 +16,6 @@ namespace homeport {
 namespace {
 
 using internal::v1::Entry;
-using internal::v1::ItemChange;
 using internal::v1::Skip;
 using internal::v1::StoredItem;
 

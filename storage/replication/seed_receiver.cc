@@ -371,10 +371,9 @@ absl::Status SeedReceiver::MergeItem(const std::string& key, const StoredItem* s
     if (theirs != nullptr) items_->Merge(*std::move(loaded), *theirs, ItemCause::kMerge);
     return absl::OkStatus();
   }
-  const bool removes = !HP_MUTANT(kSeedRemovesNothing);
   std::optional<StoredItem> merged =
-      MergeSnapshot(*loaded->stored, theirs, [&cut, removes](Origin origin, Sequence sequence) {
-        return removes && sequence <= SequenceIn(cut, origin);
+      MergeSnapshot(*loaded->stored, theirs, [&cut](Origin origin, Sequence sequence) {
+        return !HP_MUTANT(kSeedRemovesNothing) && sequence <= SequenceIn(cut, origin);
       });
   if (merged) {
     items_->Replace(*std::move(loaded), *merged, ItemCause::kMerge);
