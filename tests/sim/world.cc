@@ -321,12 +321,18 @@ void World::WantCommit(int at) {
   Push(now_ + shape_.sync_delay, Kind::kCommit, at, node.life);
 }
 
-std::vector<const EntryRecord*> World::Replaced(int name_space, const Effect& effect,
+std::vector<const EntryRecord*> World::Replaced(const Node& node, int name_space,
+                                                const Effect& effect,
                                                 const ReplicaView& view) const {
   const auto applied = [&view](uint64_t o) { return view.AppliedOf(Origin(o)).value(); };
   if (shape_.namespaces[name_space].type == internal::v1::ITEM_TYPE_REGISTER) {
     const Expected replaced = history_.ExpectedOf(effect.item, applied);
     if (replaced.entry == nullptr) return {};
+    // Of what is cleaned away nothing is seen. Who may not hold it need not have applied it then.
+    if (replaced.effect->kind == Effect::Kind::kDelete || replaced.effect->ttl != 0) {
+      auto bytes = node.raw->Get(Table::kItems, history_.item(effect.item).stored_key);
+      if (bytes.ok() && !bytes->has_value()) return {};
+    }
     return {replaced.entry};
   }
   // Additions replace nothing.
@@ -390,7 +396,7 @@ void World::Commit(int at) {
       // What it replaces, its writer has seen too.
       uint64_t seen = operation.seen_time;
       for (const Effect& effect : operation.effects) {
-        for (const EntryRecord* replaced : Replaced(operation.name_space, effect, *view)) {
+        for (const EntryRecord* replaced : Replaced(node, operation.name_space, effect, *view)) {
           planned->past.Advance(replaced->origin, replaced->sequence);
           seen = std::max(seen, replaced->time);
         }

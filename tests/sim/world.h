@@ -177,7 +177,7 @@ class World {
   void WantCommit(int at);
   void Commit(int at);
   // The entries that a write replaces, or removes something of, at a replica with this view.
-  std::vector<const EntryRecord*> Replaced(int name_space, const Effect& effect,
+  std::vector<const EntryRecord*> Replaced(const Node& node, int name_space, const Effect& effect,
                                            const ReplicaView& view) const;
   // Notes what a seeding has brought of the items from which the planned entry removes something.
   void AddShown(const Node& node, EntryRecord& planned) const;
