@@ -24,6 +24,10 @@ class Admission {
   Admission(Origin self, const OriginTable* origins) : self_(self), origins_(origins) {}
   // What this region may hold. Without a policy nothing is taken but chain entries.
   void SetPolicy(HoldingPolicy policy) { policy_.emplace(std::move(policy)); }
+  // True if the replica is in a region that may not hold the namespace.
+  bool NeverWrites(absl::string_view replica, absl::string_view name_space) const {
+    return policy_ && policy_->NeverWrites(replica, name_space);
+  }
 
   // FAILED_PRECONDITION if what comes before it is not here, the origin is closed or about to be,
   // or it lacks what this region may hold; DATA_LOSS if it contradicts what came before it;

@@ -31,6 +31,12 @@ bool HoldingPolicy::HeldElsewhere(absl::string_view name_space) const {
                                         [this](int region) { return region != region_; });
 }
 
+bool HoldingPolicy::NeverWrites(absl::string_view replica, absl::string_view name_space) const {
+  const NamespaceInfo* info = topology_->FindNamespace(name_space);
+  const std::optional<int> region = topology_->FindRegion(replica.substr(0, replica.find('/')));
+  return info != nullptr && region && !info->HeldBy(*region);
+}
+
 std::vector<std::string> HoldingPolicy::Forbidden() const {
   std::vector<std::string> names;
   for (const NamespaceInfo& info : topology_->namespaces()) {

@@ -27,6 +27,9 @@ class HoldingPolicy {
   Answer AskItems(absl::string_view name_space) const;
   // True if another region may hold it.
   bool HeldElsewhere(absl::string_view name_space) const;
+  // True if the topology lists the replica in a region that may not hold the namespace: no entry of
+  // it has items of it.
+  bool NeverWrites(absl::string_view replica, absl::string_view name_space) const;
   // The topology's namespaces that the region may not hold, in name order.
   std::vector<std::string> Forbidden() const;
   // True if the region may hold every namespace of the topology: nothing is ever left out.

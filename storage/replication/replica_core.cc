@@ -334,7 +334,9 @@ absl::Status ReplicaCore::StageSeedChunk(const ReplicaName& peer,
 }
 
 absl::Status ReplicaCore::MergeSeeds(const Moment& now) {
-  auto cut = seeds_.Step();
+  auto cut = seeds_.Step([this](absl::string_view replica, absl::string_view name_space) {
+    return admission_.NeverWrites(replica, name_space);
+  });
   if (!cut.ok()) return cut.status();
   if (!cut->has_value()) return absl::OkStatus();
   // Refused, the seeding begins anew: the origins that it was for are still not to be had.

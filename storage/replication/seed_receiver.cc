@@ -243,7 +243,7 @@ absl::Status SeedReceiver::Add(const ReplicaName& peer, const SeedChunk& chunk,
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::optional<SeedCut>> SeedReceiver::Step() {
+absl::StatusOr<std::optional<SeedCut>> SeedReceiver::Step(NeverWrites never_writes) {
   Budget budget{options_.step_items, options_.step_bytes};
   while (!queue_.empty() && !budget.spent()) {
     const Queued& chunk = queue_.front();
@@ -283,16 +283,47 @@ absl::StatusOr<std::optional<SeedCut>> SeedReceiver::Step() {
     ended_ = std::all_of(seedings_.begin(), seedings_.end(),
                          [](const auto& one) { return one.second.place == SeedEnd(); });
   }
-  return TakeEnd();
+  return TakeEnd(never_writes);
 }
 
-std::optional<SeedCut> SeedReceiver::TakeEnd() {
-  if (!std::exchange(ended_, false)) return std::nullopt;
-  std::optional<SeedCut> least;
+// A namespace says nothing of origins that never write it, and its holders may all lack their
+// entries. It is left out of the cut if, of all other origins, it covers what the rest covers: so
+// the cut stays closed under dependencies.
+SeedCut SeedReceiver::LeastCut(NeverWrites never_writes) const {
+  std::optional<SeedCut> all;
+  std::optional<SeedCut> rest;
+  const auto take = [](std::optional<SeedCut>& least, const SeedCut& cut) {
+    least = least ? LesserCut(*least, cut) : cut;
+  };
+  const auto foreign = [&](const CutOrigin& of, const std::string& name) {
+    return !of.replica.empty() && never_writes(of.replica, name);
+  };
+  std::vector<const std::string*> left_out;
   for (const auto& [name, seeding] : seedings_) {
-    least = least ? LesserCut(*least, *seeding.cut) : *seeding.cut;
-    Forget(name);
+    take(all, *seeding.cut);
+    const bool some =
+        std::any_of(seeding.cut->begin(), seeding.cut->end(),
+                    [&, name = &name](const auto& one) { return foreign(one.second, *name); });
+    if (some) {
+      left_out.push_back(&name);
+    } else {
+      take(rest, *seeding.cut);
+    }
   }
+  if (!rest) return *std::move(all);
+  for (const std::string* name : left_out) {
+    const SeedCut& cut = *seedings_.find(*name)->second.cut;
+    for (const auto& [origin, of] : *rest) {
+      if (!foreign(of, *name) && SequenceIn(cut, origin) < of.sequence) return *std::move(all);
+    }
+  }
+  return *std::move(rest);
+}
+
+std::optional<SeedCut> SeedReceiver::TakeEnd(NeverWrites never_writes) {
+  if (!std::exchange(ended_, false)) return std::nullopt;
+  std::optional<SeedCut> least = LeastCut(never_writes);
+  for (const auto& [name, seeding] : seedings_) Forget(name);
   staging_->Delete(Table::kMeta, std::string(kWholeReplicaKey));
   seedings_.clear();
   whole_replica_ = false;

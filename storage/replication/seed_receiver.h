@@ -83,13 +83,16 @@ class SeedReceiver {
   absl::Status Add(const ReplicaName& peer, const internal::v1::SeedChunk& chunk,
                    const Terms& terms);
 
+  // True if no entry of the replica has items of the namespace.
+  using NeverWrites =
+      absl::FunctionRef<bool(absl::string_view replica, absl::string_view name_space)>;
   // True if Step() has something to do.
   bool HasWork() const { return !queue_.empty() || ended_; }
   // Merges what is queued, as far as the bounds allow, and stages the progress. Must come before
   // entries are applied in the same commit, as items that are only staged are not all seen. Returns
   // the least cut once the whole replica is seeded: positions have to be raised to it in the same
   // commit. DATA_LOSS if what is stored does not parse; otherwise the engine's errors.
-  absl::StatusOr<std::optional<SeedCut>> Step();
+  absl::StatusOr<std::optional<SeedCut>> Step(NeverWrites never_writes);
 
   // True if what an entry does to the item was seen in a chunk already.
   bool Covers(absl::string_view item_key, Origin origin, Sequence sequence) const;
@@ -148,7 +151,8 @@ class SeedReceiver {
   // `sent` is null for an item that the peer does not have.
   absl::Status MergeItem(const std::string& key, const internal::v1::StoredItem* sent,
                          const SeedCut& cut, bool partial);
-  std::optional<SeedCut> TakeEnd();
+  SeedCut LeastCut(NeverWrites never_writes) const;
+  std::optional<SeedCut> TakeEnd(NeverWrites never_writes);
 
   Options options_;
   Staging* staging_;
