@@ -27,11 +27,12 @@ class Holdings {
   absl::Status Load();
   // Entries of the namespace were left out.
   void LeaveOut(const std::string& name_space);
-  // Stages what a policy changes. A namespace that was left out and may be held now is to be seeded,
-  // by a peer that has applied what was `received` here until now; unless no other region holds it,
-  // as there is nothing to be had then. One that may not be held is left out from now on, whether
-  // entries of it come or positions are raised past them; its items and request ids are deleted,
-  // each with one operation however many there are. DATA_LOSS if a stored key does not parse; otherwise the engine's errors.
+  // Stages what a policy changes. A namespace that was left out and may be held now is to be
+  // seeded, by a peer that has applied what was `received` here until now; unless no other region
+  // holds it, as there is nothing to be had then. One that may not be held is left out from now on,
+  // whether entries of it come or positions are raised past them; its items and request ids are
+  // deleted, each with one operation however many there are. DATA_LOSS if a stored key does not
+  // parse; otherwise the engine's errors.
   absl::Status OnPolicy(const HoldingPolicy& policy,
                         const std::vector<std::pair<Origin, Sequence>>& received);
 

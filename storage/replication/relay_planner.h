@@ -21,9 +21,9 @@ struct RelayCandidate {
 
 // For each candidate, the origins that it is to relay and the positions to begin after. An origin
 // is relayed when some established peer has more of it than `view` (or as much, and may get more),
-// and its own replica's link does not bring it: because that link is down or its log has it no more, or the origin is an
-// earlier one of this replica, or its replica is not listed. Each origin is asked of one peer: of
-// those that can send it the one with the most, ties by name. Pure.
+// and its own replica's link does not bring it: because that link is down or its log has it no
+// more, or the origin is an earlier one of this replica, or its replica is not listed. Each origin
+// is asked of one peer: of those that can send it the one with the most, ties by name. Pure.
 std::vector<std::map<Origin, Sequence>> PlanRelays(const ReplicaView& view, const ReplicaName& self,
                                                    const std::vector<RelayCandidate>& candidates);
 
