@@ -272,11 +272,11 @@ class GrpcPeerLink final : public PeerLink, public std::enable_shared_from_this<
   // heartbeat may have waited behind entries, and bounds it from one.
   void ObserveClockLocked(const PullResponse& response) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     const absl::Time now = replica_->ClockReading();
+    const ReplicaName& peer = receiver_.peer();
     const auto observe = [&](uint64_t micros, absl::Time before) {
       if (micros == 0) return;
       replica_->ObservePeerClock(
-          receiver_.peer(),
-          BoundsOf(absl::FromUnixMicros(static_cast<int64_t>(micros)), before, now));
+          peer, BoundsOf(absl::FromUnixMicros(static_cast<int64_t>(micros)), before, now));
     };
     if (response.has_hello()) observe(response.hello().wall_micros(), hello_sent_);
     if (response.has_heartbeat()) {
