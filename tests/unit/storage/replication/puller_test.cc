@@ -41,7 +41,7 @@ class PullerTest : public testing::Test {
   }
   std::vector<bool> Choose(PullerChoice& choice) { return choice.StandBy(candidates_, now_); }
 
-  static constexpr size_t kA = 0, kC = 1, kFar1 = 2, kFar2 = 3;
+  static constexpr size_t kA = 0, kFar1 = 2;  // places in candidates_
   std::vector<std::unique_ptr<LinkReceiver>> receivers_;
   std::vector<PullCandidate> candidates_;
   SteadyTime now_ = absl::Hours(1);
