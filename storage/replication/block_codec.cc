@@ -2,8 +2,13 @@
 
 #include <zstd.h>
 
+#include <algorithm>
+#include <string>
+#include <utility>
+
 #include "absl/strings/str_cat.h"
 #include "storage/model/entry_codec.h"
+#include "storage/replication/entry_packer.h"
 
 namespace homeport {
 namespace {
@@ -15,46 +20,17 @@ constexpr int kLevel = 1;
 // Below this, headers cost more than compression saves.
 constexpr size_t kCompressFrom = 256;
 
-}  // namespace
-
-Batch PackBlock(const EntryBlock& block) {
-  Batch batch;
-  const std::string plain = block.SerializeAsString();
-  if (plain.size() >= kCompressFrom) {
-    std::string* packed = batch.mutable_block();
-    packed->resize(ZSTD_compressBound(plain.size()));
-    const size_t size =
-        ZSTD_compress(packed->data(), packed->size(), plain.data(), plain.size(), kLevel);
-    if (ZSTD_isError(size) == 0 && size < plain.size()) {
-      packed->resize(size);
-      batch.set_uncompressed_bytes(static_cast<uint32_t>(plain.size()));
-      return batch;
-    }
-  }
-  batch.set_block(plain);
-  return batch;
+// With a checksum for each entry.
+std::string PlainBlock(const EntryBlock& block) {
+  EntryBlock checked = block;
+  checked.clear_entry_checksums();
+  for (const std::string& entry : block.entries()) checked.add_entry_checksums(Checksum(entry));
+  return checked.SerializeAsString();
 }
 
-absl::StatusOr<EntryBlock> UnpackBlock(const Batch& batch) {
+absl::StatusOr<EntryBlock> ParsePlainBlock(const std::string& bytes) {
   EntryBlock block;
-  if (batch.uncompressed_bytes() > kBlockBytesMax || batch.block().size() > kBlockBytesMax) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "a batch of ", std::max<size_t>(batch.uncompressed_bytes(), batch.block().size()),
-        " bytes is over the limit of ", kBlockBytesMax));
-  }
-  bool parsed = false;
-  if (batch.uncompressed_bytes() == 0) {
-    parsed = block.ParseFromString(batch.block());
-  } else {
-    std::string plain(batch.uncompressed_bytes(), '\0');
-    const size_t size =
-        ZSTD_decompress(plain.data(), plain.size(), batch.block().data(), batch.block().size());
-    if (ZSTD_isError(size) != 0 || size != plain.size()) {
-      return absl::DataLossError("a batch does not decompress");
-    }
-    parsed = block.ParseFromString(plain);
-  }
-  if (!parsed || block.entries_size() != block.entry_checksums_size()) {
+  if (!block.ParseFromString(bytes) || block.entries_size() != block.entry_checksums_size()) {
     return absl::DataLossError("a batch does not parse");
   }
   for (int i = 0; i < block.entries_size(); ++i) {
@@ -62,7 +38,54 @@ absl::StatusOr<EntryBlock> UnpackBlock(const Batch& batch) {
       return absl::DataLossError(absl::StrCat("entry ", i, " of a batch is damaged"));
     }
   }
+  block.clear_entry_checksums();
   return block;
+}
+
+absl::StatusOr<EntryBlock> ParseBlock(const Batch& batch, const std::string& bytes) {
+  if (!batch.packed()) return ParsePlainBlock(bytes);
+  auto entries = UnpackEntries(bytes, kBlockBytesMax);
+  if (!entries.ok()) return entries.status();
+  EntryBlock block;
+  *block.mutable_entries() = *std::move(entries);
+  return block;
+}
+
+}  // namespace
+
+Batch PackBlock(const EntryBlock& block, uint32_t frame_version) {
+  Batch batch;
+  batch.set_packed(frame_version >= kPackedFrameVersion);
+  std::string plain = batch.packed() ? PackEntries(block.entries()) : PlainBlock(block);
+  if (plain.size() >= kCompressFrom) {
+    std::string* compressed = batch.mutable_block();
+    compressed->resize(ZSTD_compressBound(plain.size()));
+    const size_t size =
+        ZSTD_compress(compressed->data(), compressed->size(), plain.data(), plain.size(), kLevel);
+    if (ZSTD_isError(size) == 0 && size < plain.size()) {
+      compressed->resize(size);
+      batch.set_uncompressed_bytes(static_cast<uint32_t>(plain.size()));
+      return batch;
+    }
+  }
+  batch.set_block(std::move(plain));
+  return batch;
+}
+
+absl::StatusOr<EntryBlock> UnpackBlock(const Batch& batch) {
+  if (batch.uncompressed_bytes() > kBlockBytesMax || batch.block().size() > kBlockBytesMax) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "a batch of ", std::max<size_t>(batch.uncompressed_bytes(), batch.block().size()),
+        " bytes is over the limit of ", kBlockBytesMax));
+  }
+  if (batch.uncompressed_bytes() == 0) return ParseBlock(batch, batch.block());
+  std::string plain(batch.uncompressed_bytes(), '\0');
+  const size_t size =
+      ZSTD_decompress(plain.data(), plain.size(), batch.block().data(), batch.block().size());
+  if (ZSTD_isError(size) != 0 || size != plain.size()) {
+    return absl::DataLossError("a batch does not decompress");
+  }
+  return ParseBlock(batch, plain);
 }
 
 }  // namespace homeport

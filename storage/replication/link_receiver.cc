@@ -13,6 +13,13 @@ using internal::v1::OriginReport;
 using internal::v1::PullRequest;
 using internal::v1::PullResponse;
 
+namespace {
+
+// How often a peer is told what is here of origins that it does not give.
+constexpr absl::Duration kAcknowledgeAll = absl::Milliseconds(500);
+
+}  // namespace
+
 LinkReceiver::LinkReceiver(Options options) : options_(std::move(options)), seeds_(options_.peer) {}
 
 PullRequest LinkReceiver::OnConnected(const std::string& topology_fingerprint,
@@ -29,8 +36,8 @@ PullRequest LinkReceiver::OnConnected(const std::string& topology_fingerprint,
   credit_due_ = 0;
   bytes_received_ = bytes_committed_;  // what was under way is sent again
   PullRequest request;
-  *request.mutable_hello() =
-      MakeHello(options_.cluster, options_.self, topology_fingerprint, view, wall);
+  *request.mutable_hello() = MakeHello(options_.cluster, options_.self, topology_fingerprint, view,
+                                       wall, options_.frame_version);
   request.set_credit_bytes(options_.credit_bytes);
   for (const OriginView& origin : view.origins) {
     acknowledged_[origin.origin] = {origin.received, origin.applied};
@@ -117,10 +124,15 @@ void LinkReceiver::OnCommitted(uint64_t bytes, uint64_t entries, SteadyTime) {
   entries_received_ += entries;
 }
 
-std::optional<PullRequest> LinkReceiver::NextRequest(const ReplicaView& view) {
-  if (!established_) return std::nullopt;
-  PullRequest request;
+void LinkReceiver::Acknowledge(const ReplicaView& view, PullRequest& request) {
+  const SteadyTime now = std::max(now_, view.steady);
+  // A peer that is to send something else begins behind what is here.
+  const bool all = now >= acknowledge_all_ || relay_changed_ || stand_by_ != peer_holds_back_;
+  if (all) acknowledge_all_ = now + kAcknowledgeAll;
   for (const OriginView& origin : view.origins) {
+    const bool gives = (origin.replica != nullptr && *origin.replica == options_.peer) ||
+                       relay_.contains(origin.origin);
+    if (!all && !gives) continue;
     auto& last = acknowledged_[origin.origin];
     if (last.first == origin.received && last.second == origin.applied) continue;
     last = {origin.received, origin.applied};
@@ -129,6 +141,12 @@ std::optional<PullRequest> LinkReceiver::NextRequest(const ReplicaView& view) {
     report->set_received(origin.received.value());
     report->set_applied(origin.applied.value());
   }
+}
+
+std::optional<PullRequest> LinkReceiver::NextRequest(const ReplicaView& view) {
+  if (!established_) return std::nullopt;
+  PullRequest request;
+  Acknowledge(view, request);
   // Small grants would cost a message each; a sixteenth of the window keeps the sender going.
   if (credit_due_ >= options_.credit_bytes / 16) {
     request.set_credit_bytes(credit_due_);

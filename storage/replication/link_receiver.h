@@ -20,6 +20,7 @@
 #include "homeport/internal/v1/replication.pb.h"
 #include "homeport/v1/admin.pb.h"
 #include "storage/engine/kv_engine.h"
+#include "storage/replication/block_codec.h"
 #include "storage/replication/compare_initiator.h"
 #include "storage/replication/paused_origins.h"
 #include "storage/replication/replica_view.h"
@@ -45,6 +46,8 @@ class LinkReceiver {
     uint64_t credit_bytes = 32 * 1024 * 1024;
     // At most this many entries behind counts as streaming.
     uint64_t streaming_entries = 1000;
+    // The greatest version of the frames that is taken.
+    uint32_t frame_version = kFrameVersion;
   };
 
   explicit LinkReceiver(Options options);
@@ -63,7 +66,8 @@ class LinkReceiver {
   absl::StatusOr<bool> OnRefused(Origin origin, absl::Status why) {
     return paused_.OnRefused(origin, std::move(why));
   }
-  // A message for the peer if there is something to say: credit, acknowledgements, relays.
+  // A message for the peer if there is something to say: credit, acknowledgements, relays. What the
+  // peer gives is acknowledged at once, as writers may wait for it there; all else twice a second.
   std::optional<internal::v1::PullRequest> NextRequest(const ReplicaView& view);
   // Compares what is here with what the peer has, from now on. The engine must outlive this.
   void EnableComparisons(KvEngine* engine, CompareInitiator::Options options) {
@@ -106,6 +110,7 @@ class LinkReceiver {
  private:
   void TakeReports(const google::protobuf::RepeatedPtrField<internal::v1::OriginReport>& reports);
   uint64_t EntriesBehind(const ReplicaView& view) const;
+  void Acknowledge(const ReplicaView& view, internal::v1::PullRequest& request);
 
   Options options_;
   bool established_ = false;
@@ -116,6 +121,7 @@ class LinkReceiver {
   std::map<Origin, PeerOrigin> peer_origins_;
   std::map<Origin, Sequence> not_from_peer_;
   std::map<Origin, std::pair<Sequence, Sequence>> acknowledged_;
+  SteadyTime acknowledge_all_ = -absl::InfiniteDuration();  // when all is due
   PausedOrigins paused_;
   bool stand_by_ = false;
   bool peer_holds_back_ = false;               // as it was told

@@ -9,7 +9,6 @@
 #include "homeport/internal/v1/stored.pb.h"
 #include "storage/model/entry_codec.h"
 #include "storage/model/keys.h"
-#include "storage/replication/block_codec.h"
 #include "storage/replication/compare_initiator.h"
 #include "storage/replication/seed_view.h"
 
@@ -24,13 +23,14 @@ using internal::v1::PullResponse;
 using internal::v1::Skip;
 
 Hello MakeHello(const std::string& cluster, const ReplicaName& self,
-                const std::string& topology_fingerprint, const ReplicaView& view, absl::Time wall) {
+                const std::string& topology_fingerprint, const ReplicaView& view, absl::Time wall,
+                uint32_t frame_version) {
   Hello hello;
   hello.set_cluster(cluster);
   hello.set_replica(self.value());
   hello.set_origin(view.self.value());
   hello.set_topology_fingerprint(topology_fingerprint);
-  hello.set_frame_version(kFrameVersion);
+  hello.set_frame_version(frame_version);
   for (const OriginView& origin : view.origins) {
     OriginReport* report = hello.add_origins();
     report->set_origin(origin.origin.value());
@@ -69,6 +69,7 @@ std::optional<PullResponse> LinkSender::OnHello(const Hello& hello,
   }
   peer_ = ReplicaName(hello.replica());
   peer_fingerprint_ = hello.topology_fingerprint();
+  frame_version_ = std::min(hello.frame_version(), options_.frame_version);
   if (peer_ == options_.self || topology->FindReplica(peer_) == nullptr) {
     return refuse(
         internal::v1::LINK_REFUSAL_NOT_A_MEMBER,
@@ -220,7 +221,7 @@ absl::StatusOr<std::optional<PullResponse>> LinkSender::NextEntries(const Replic
     }
   }
   if (block.entries_size() > 0) {
-    *response.mutable_batch() = PackBlock(block);
+    *response.mutable_batch() = PackBlock(block, frame_version_);
     credit_ -= static_cast<int64_t>(response.batch().block().size());
   }
   if (!response.has_batch() && response.skips().empty() && response.not_from_me().empty() &&
@@ -288,7 +289,6 @@ absl::StatusOr<bool> LinkSender::Fill(Origin origin, Sequence limit, Origin self
     const absl::string_view body = trimmed.empty() ? record->body : absl::string_view(trimmed);
     if (bytes > 0 && bytes + body.size() > options_.batch_bytes) return false;
     block.add_entries(std::string(body));
-    block.add_entry_checksums(Checksum(body));
     bytes += body.size();
     sent = key->sequence;
   }

@@ -16,6 +16,7 @@
 #include "common/topology/topology.h"
 #include "homeport/internal/v1/replication.pb.h"
 #include "storage/engine/kv_engine.h"
+#include "storage/replication/block_codec.h"
 #include "storage/replication/compare_responder.h"
 #include "storage/replication/holding_policy.h"
 #include "storage/replication/member_table.h"
@@ -35,6 +36,8 @@ class LinkSender {
     // Sequences that one message may leave out, so that a message never walks the whole log.
     int skips_max = 10000;
     SeedSender::Options seeding{};
+    // The greatest version of the frames that is sent.
+    uint32_t frame_version = kFrameVersion;
   };
 
   LinkSender(Options options, KvEngine* engine);
@@ -100,6 +103,7 @@ class LinkSender {
   std::shared_ptr<const Topology> topology_;
   ReplicaName peer_;
   std::string peer_fingerprint_;
+  uint32_t frame_version_ = 1;  // of this link
   std::optional<HoldingPolicy> policy_;
   // Of this side's region.
   std::optional<HoldingPolicy> own_policy_;
@@ -127,9 +131,6 @@ class LinkSender {
 // What this side says of itself at the start of a link.
 internal::v1::Hello MakeHello(const std::string& cluster, const ReplicaName& self,
                               const std::string& topology_fingerprint, const ReplicaView& view,
-                              absl::Time wall);
-
-// The version of the frames that this code speaks.
-inline constexpr uint32_t kFrameVersion = 1;
+                              absl::Time wall, uint32_t frame_version = kFrameVersion);
 
 }  // namespace homeport

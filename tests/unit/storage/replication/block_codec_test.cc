@@ -16,10 +16,7 @@ using internal::v1::EntryBlock;
 
 EntryBlock BlockOf(const std::vector<std::string>& entries) {
   EntryBlock block;
-  for (const std::string& entry : entries) {
-    block.add_entries(entry);
-    block.add_entry_checksums(Checksum(entry));
-  }
+  for (const std::string& entry : entries) block.add_entries(entry);
   return block;
 }
 
@@ -41,9 +38,11 @@ TEST(BlockCodecTest, BlocksOfEverySizeComeBack) {
        {BlockOf({}), BlockOf({""}), BlockOf({"small"}), BlockOf({"a", "", std::string(4, '\0')}),
         BlockOf({std::string(100'000, 'x'), "y"}), BlockOf({Noise(100'000)}),
         BlockOf({std::string(15 * 1024 * 1024, 'x')})}) {
-    auto back = UnpackBlock(PackBlock(block));
-    ASSERT_TRUE(back.ok()) << back.status();
-    EXPECT_EQ(back->SerializeAsString(), block.SerializeAsString());
+    for (const uint32_t version : {1u, 2u}) {
+      auto back = UnpackBlock(PackBlock(block, version));
+      ASSERT_TRUE(back.ok()) << back.status();
+      EXPECT_EQ(back->SerializeAsString(), block.SerializeAsString());
+    }
   }
 }
 
@@ -86,23 +85,50 @@ TEST(BlockCodecTest, CutAndLengthenedBatchesAreRefused) {
   Batch batch = good;
   batch.mutable_block()->append("garbage");
   ExpectRefused(batch, absl::StatusCode::kDataLoss, "does not decompress");
-  batch = PackBlock(BlockOf({"small"}));
+  batch = PackBlock(BlockOf({"small"}), 1);
   batch.mutable_block()->append("garbage");
   ExpectRefused(batch, absl::StatusCode::kDataLoss, "does not parse");
+  batch = PackBlock(BlockOf({"small"}));
+  for (const absl::string_view tail : {"garbage", "\x01\x01x"}) {
+    Batch longer = batch;
+    absl::StrAppend(longer.mutable_block(), tail);
+    EXPECT_EQ(UnpackBlock(longer).status().code(), absl::StatusCode::kDataLoss);
+  }
 }
 
 TEST(BlockCodecTest, AnEntryThatItsChecksumDoesNotMatchIsNamed) {
   EntryBlock block = BlockOf({"first", "second"});
+  Batch batch;
+  for (const std::string& entry : block.entries()) block.add_entry_checksums(Checksum(entry));
+  batch.set_block(block.SerializeAsString());
+  EXPECT_TRUE(UnpackBlock(batch).ok());
   block.set_entry_checksums(1, block.entry_checksums(1) ^ 1);
-  ExpectRefused(PackBlock(block), absl::StatusCode::kDataLoss, "entry 1");
-  block = BlockOf({"first", "second"});
+  batch.set_block(block.SerializeAsString());
+  ExpectRefused(batch, absl::StatusCode::kDataLoss, "entry 1");
   block.mutable_entry_checksums()->RemoveLast();
-  ExpectRefused(PackBlock(block), absl::StatusCode::kDataLoss, "does not parse");
+  batch.set_block(block.SerializeAsString());
+  ExpectRefused(batch, absl::StatusCode::kDataLoss, "does not parse");
+}
+
+TEST(BlockCodecTest, APeerOfAnEarlierFrameVersionGetsThePlainForm) {
+  EXPECT_FALSE(PackBlock(BlockOf({"entry"}), 1).packed());
+  EXPECT_TRUE(PackBlock(BlockOf({"entry"}), 2).packed());
+  EXPECT_TRUE(PackBlock(BlockOf({"entry"}), 3).packed());
+}
+
+TEST(BlockCodecTest, OneFormIsNotTakenForTheOther) {
+  for (const uint32_t version : {1u, 2u}) {
+    Batch batch = PackBlock(BlockOf({"first", "second"}), version);
+    batch.set_packed(!batch.packed());
+    EXPECT_EQ(UnpackBlock(batch).status().code(), absl::StatusCode::kDataLoss);
+  }
 }
 
 TEST(BlockCodecTest, AFlippedBitIsNeverTakenForAnEntry) {
-  for (const Batch& good : {PackBlock(BlockOf({"one", "two", "three"})),
-                            PackBlock(BlockOf({std::string(400, 'x'), std::string(400, 'y')}))}) {
+  const EntryBlock large = BlockOf({std::string(400, 'x'), std::string(400, 'y')});
+  for (const Batch& good :
+       {PackBlock(BlockOf({"one", "two", "three"}), 1), PackBlock(BlockOf({"one", "two", "three"})),
+        PackBlock(large, 1), PackBlock(large)}) {
     const std::string content = UnpackBlock(good)->SerializeAsString();
     for (size_t bit = 0; bit < good.block().size() * 8; ++bit) {
       Batch batch = good;

@@ -87,10 +87,7 @@ class IntakeTest : public testing::Test {
   }
   static PullResponse MessageOf(const std::vector<std::string>& entries) {
     internal::v1::EntryBlock block;
-    for (const std::string& entry : entries) {
-      block.add_entries(entry);
-      block.add_entry_checksums(Checksum(entry));
-    }
+    for (const std::string& entry : entries) block.add_entries(entry);
     PullResponse response;
     *response.mutable_batch() = PackBlock(block);
     return response;

@@ -136,6 +136,33 @@ TEST_F(LinkReceiverTest, OnlyWhatMovedIsAcknowledged) {
   EXPECT_FALSE(receiver_.NextRequest(view_).has_value());
 }
 
+TEST_F(LinkReceiverTest, WhatThePeerDoesNotGiveIsAcknowledgedTwiceASecond) {
+  Establish();
+  const auto acknowledged = [this] {
+    auto request = receiver_.NextRequest(view_);
+    std::vector<uint64_t> origins;
+    if (!request) return origins;
+    for (const OriginReport& report : request->acknowledged()) origins.push_back(report.origin());
+    return origins;
+  };
+  view_.origins[0].applied = view_.origins[0].received = Sequence(6);
+  EXPECT_EQ(acknowledged(), std::vector<uint64_t>{kOwn.value()});
+  view_.origins[0].applied = view_.origins[0].received = Sequence(7);
+  EXPECT_TRUE(acknowledged().empty());
+  view_.origins[1].applied = Sequence(3);
+  EXPECT_EQ(acknowledged(), std::vector<uint64_t>{kPeers.value()});
+  view_.steady += absl::Milliseconds(499);
+  EXPECT_TRUE(acknowledged().empty());
+  view_.steady += absl::Milliseconds(1);
+  EXPECT_EQ(acknowledged(), std::vector<uint64_t>{kOwn.value()});
+  // What it is asked for from now on begins behind what is here.
+  view_.origins[0].applied = view_.origins[0].received = Sequence(8);
+  receiver_.WantRelay({{kOwn, Sequence(8)}});
+  EXPECT_EQ(acknowledged(), std::vector<uint64_t>{kOwn.value()});
+  view_.origins[0].applied = view_.origins[0].received = Sequence(9);
+  EXPECT_EQ(acknowledged(), std::vector<uint64_t>{kOwn.value()});
+}
+
 TEST_F(LinkReceiverTest, NothingIsSaidBeforeThePeersHello) {
   receiver_.OnConnected("topology", view_, kWall);
   view_.origins[1].applied = Sequence(3);
