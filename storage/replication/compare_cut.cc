@@ -42,6 +42,7 @@ absl::Status CompareCut::Open() {
     }
     applied_[*origin] = Sequence(stored.applied());
     if (stored.log_begin() > 1) log_begin_[*origin] = Sequence(stored.log_begin());
+    if (stored.has_closed_end()) closed_end_[*origin] = Sequence(stored.closed_end());
   }
   return it->status();
 }
@@ -195,7 +196,12 @@ absl::StatusOr<std::optional<StoredItem>> CompareCut::Get(absl::string_view key)
 bool CompareCut::Covered(const StoredItem& item) const {
   bool covered = true;
   ForEachPosition(item, [this, &covered](Origin origin, Sequence sequence) {
-    covered = covered && sequence <= Of(lesser_, origin);
+    const Sequence lesser = Of(lesser_, origin);
+    // What a seeding brought of entries that were lost after it goes on being compared, or only
+    // some replicas would have it for ever.
+    const auto closed = closed_end_.find(origin);
+    const bool over = closed != closed_end_.end() && lesser >= closed->second;
+    covered = covered && (over || sequence <= lesser);
   });
   return covered;
 }

@@ -90,7 +90,7 @@ class CompareCut {
 
   // A stored item as it is at the cut.
   absl::StatusOr<std::optional<internal::v1::StoredItem>> Get(absl::string_view key) const;
-  // True if the item rests on nothing beyond the lesser of the cuts.
+  // True if the item rests on nothing that is beyond the lesser of the cuts and may still come.
   bool Covered(const internal::v1::StoredItem& item) const;
 
  private:
@@ -104,6 +104,7 @@ class CompareCut {
   std::unique_ptr<KvSnapshot> snapshot_;
   Applied applied_;
   std::map<Origin, Sequence> log_begin_;
+  std::map<Origin, Sequence> closed_end_;
   Applied lesser_;
   // Origins whose entries are still to be read, up to what is applied here.
   Applied unread_;

@@ -183,6 +183,31 @@ TEST_F(CompareTest, WhatIsBeyondTheCutIsNoDifference) {
   EXPECT_EQ(ItemAt(mesh_, 1, key).value(), "ahead");
 }
 
+TEST_F(CompareTest, WhatASeedingBroughtOfALostEntryComesToEverybody) {
+  mesh_.EnableUpkeep();
+  const std::string key = ItemKey("all", "id6", "");
+  const Origin lost = mesh_.core(1).self();
+  const Sequence end = mesh_.core(0).view()->AppliedOf(lost);
+  StoredItem ahead = ItemAt(mesh_, 0, key);
+  ahead.set_origin(lost.value());
+  ahead.set_sequence(end.value() + 5);
+  ahead.set_timestamp(ahead.timestamp() + 1);
+  ahead.set_value("ahead");
+  TamperPut(mesh_, 0, key, ahead);
+  // The entry itself goes with the disk of its writer.
+  mesh_.Crash(1, true);
+  mesh_.WipeDisk(1);
+  mesh_.Start(1);
+  for (int i = 0; i < 4; ++i) Settle();
+  ASSERT_THAT(mesh_.core(0).view()->Find(lost)->closed_end, testing::Optional(end));
+  ASSERT_NE(ItemAt(mesh_, 1, key).value(), "ahead");
+
+  RepairBothWays();
+  ExpectAgreed();
+  EXPECT_EQ(ItemAt(mesh_, 0, key).value(), "ahead");
+  EXPECT_EQ(ItemAt(mesh_, 1, key).value(), "ahead");
+}
+
 TEST_F(CompareTest, MoreThanOneComparisonNamesIsRepairedByTheNext) {
   for (int i = 0; i < 120; ++i) {
     ASSERT_TRUE(mesh_.Put(0, "all", absl::StrCat("more", i), "value").ok());
