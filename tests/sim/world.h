@@ -36,6 +36,8 @@ namespace homeport::sim {
 
 class Invariants;
 
+inline std::string StatusText(const absl::Status& status) { return std::string(status.message()); }
+
 // A client's write on its way through a replica.
 struct Operation {
   v1::MutateRequest mutation;
@@ -152,6 +154,12 @@ class World {
   int writes_lost() const { return writes_lost_; }
 
  private:
+  // How long a stream that ended, and a process that ended itself, stay away.
+  static constexpr Micros kReconnect = 40 * kMilli;
+  static constexpr Micros kRestart = 60 * kMilli;
+  // Messages that a link may have under way before its sender waits for the network.
+  static constexpr size_t kUnderWayMax = 64;
+
   enum class Kind { kCall, kCommit, kPump, kRequest, kResponse, kConnect, kTick, kStart };
   struct Event {
     Micros at;
