@@ -18,7 +18,7 @@ void Cleaner::Begin(HybridTime applied_up_to, HybridTime now) {
   if (running_) return;
   if (HP_MUTANT(kTombstoneByPositionsAlone)) applied_up_to = now;
   // While a member is cut off nothing moves but time, which only what has expired since waits for.
-  const bool moved = applied_up_to != passed_up_to_;
+  const bool moved = applied_up_to != passed_up_to_ || HP_MUTANT(kTombstoneByTimer);
   place_ = moved ? std::string() : ExpiryKey(passed_now_, {});
   if (moved) waiting_ = 0;
   applied_up_to_ = applied_up_to;
@@ -54,7 +54,7 @@ absl::Status Cleaner::Step(int max) {
 
 bool Cleaner::Settled(const StoredItem& item, absl::string_view item_key) const {
   if (HP_MUTANT(kTombstoneByTimer)) {
-    return HybridTime(item.timestamp()) <= FromWallTime(ToWallTime(now_) - absl::Seconds(1));
+    return HybridTime(item.timestamp()) <= FromWallTime(ToWallTime(now_) - absl::Milliseconds(300));
   }
   const std::optional<ItemKeyParts> name = ParseItemKey(item_key);
   if (!name || HybridTime(item.timestamp()) > applied_up_to_) return false;

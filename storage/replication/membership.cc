@@ -32,6 +32,7 @@ void Membership::Show(ReplicaView& view) {
   changed_ = false;
   view.topology_fingerprint = table_.members().fingerprint;
   view.members = table_.reports();
+  view.members_complete = !table_.members().members.empty() && table_.Complete();
   view.left = starts_.left();
 }
 

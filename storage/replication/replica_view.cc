@@ -41,12 +41,31 @@ bool ReplicaView::Covers(const SessionToken& token, SessionToken::Position* miss
   return true;
 }
 
+std::optional<Sequence> ReplicaView::EndOf(const OriginView& origin) const {
+  if (origin.closed_end) return origin.closed_end;
+  if (origin.covered_by == Origin(0) || !members_complete || members == nullptr ||
+      origin.received > origin.covered_end) {
+    return std::nullopt;
+  }
+  // Who has applied the chain entry takes the origin from members only. If none of them has more,
+  // none can get more.
+  for (const auto& [name, member] : *members) {
+    if (member->Of(origin.covered_by).applied < origin.covered_at ||
+        member->Of(origin.origin).received > origin.covered_end) {
+      return std::nullopt;
+    }
+  }
+  return origin.covered_end;
+}
+
 std::optional<SessionToken::Position> ReplicaView::FindLost(const SessionToken& token) const {
   for (const SessionToken::Position& position : token.positions()) {
+    // Most tokens name nothing that is not here.
+    if (AppliedOf(position.origin) >= position.sequence) continue;
     const OriginView* view = Find(position.origin);
-    if (view != nullptr && view->closed_end && position.sequence > *view->closed_end) {
-      return position;
-    }
+    if (view == nullptr) continue;
+    const std::optional<Sequence> end = EndOf(*view);
+    if (end && position.sequence > *end) return position;
   }
   return std::nullopt;
 }
@@ -55,8 +74,8 @@ void ReplicaView::DropLost(SessionToken& token) const {
   SessionToken left;
   for (const SessionToken::Position& position : token.positions()) {
     const OriginView* view = Find(position.origin);
-    const bool lost = view != nullptr && view->closed_end && position.sequence > *view->closed_end;
-    left.Advance(position.origin, lost ? *view->closed_end : position.sequence);
+    const std::optional<Sequence> end = view == nullptr ? std::nullopt : EndOf(*view);
+    left.Advance(position.origin, end ? std::min(*end, position.sequence) : position.sequence);
   }
   token = std::move(left);
 }

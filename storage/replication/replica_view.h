@@ -63,6 +63,8 @@ struct ReplicaView {
   std::string topology_fingerprint;
   // What other members have, as far as is known. May be null.
   std::shared_ptr<const MemberReports> members;
+  // Every member was heard of.
+  bool members_complete = false;
   // Replicas that have left, with their origins. May be null.
   std::shared_ptr<const LeftReplicas> left;
 
@@ -77,8 +79,12 @@ struct ReplicaView {
   // True if everything that the token names is applied here. If not, `missing` (may be null) is one
   // position that is not.
   bool Covers(const SessionToken& token, SessionToken::Position* missing = nullptr) const;
-  // A position of the token that was lost with a disk: it is beyond the end at which its origin was
-  // closed. nullopt: none is. And the token without such positions.
+  // The end of an origin of which nothing more exists: it was closed, or every member is known to
+  // have nothing beyond the end that a chain entry gives it, and to have learned of that end before
+  // it said so. nullopt: there may be more.
+  std::optional<Sequence> EndOf(const OriginView& origin) const;
+  // A position of the token that was lost with a disk: it is beyond the end of its origin. nullopt:
+  // none is. And the token without such positions.
   std::optional<SessionToken::Position> FindLost(const SessionToken& token) const;
   void DropLost(SessionToken& token) const;
   // Replaces positions in origins that a chain entry applied here covers by that chain entry's, so

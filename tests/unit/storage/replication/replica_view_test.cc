@@ -91,5 +91,40 @@ TEST(ReplicaViewTest, APositionBeyondAClosedEndIsLostAndCanBeDropped) {
   EXPECT_EQ(token, TokenOf({{Origin(10), Sequence(5)}, {Origin(20), Sequence(8)}}));
 }
 
+// A disk that was put back to an old copy, and what it lost was on no other disk: no peer shows
+// more than the copy, so the origin is never closed.
+TEST(ReplicaViewTest, APositionBeyondACoveredEndIsLostOnceNoMemberHasMore) {
+  ReplicaView view = MakeView();
+  OriginView& earlier = view.origins[1];
+  ASSERT_NE(earlier.covered_by, Origin(0));
+  SessionToken token = TokenOf({{earlier.origin, Sequence(8)}});
+  EXPECT_FALSE(view.FindLost(token).has_value());
+
+  auto peer = std::make_shared<Member>();
+  peer->origins[earlier.covered_by].applied = earlier.covered_at;
+  peer->origins[earlier.origin].received = earlier.covered_end;
+  const auto see = [&view](const Member& member) {
+    view.members = std::make_shared<MemberReports>(
+        MemberReports{{ReplicaName("eu-west/b"), std::make_shared<Member>(member)}});
+  };
+  see(*peer);
+  EXPECT_FALSE(view.FindLost(token).has_value()) << "another member may have it";
+  view.members_complete = true;
+  ASSERT_TRUE(view.FindLost(token).has_value());
+
+  peer->origins[earlier.origin].received = Sequence(8);
+  see(*peer);
+  EXPECT_FALSE(view.FindLost(token).has_value()) << "it is still to be had";
+  peer->origins[earlier.origin].received = earlier.covered_end;
+  peer->origins[earlier.covered_by].applied = Sequence(earlier.covered_at.value() - 1);
+  see(*peer);
+  EXPECT_FALSE(view.FindLost(token).has_value()) << "it said so before it knew of the end";
+
+  peer->origins[earlier.covered_by].applied = earlier.covered_at;
+  see(*peer);
+  view.DropLost(token);
+  EXPECT_EQ(token, TokenOf({{earlier.origin, earlier.covered_end}}));
+}
+
 }  // namespace
 }  // namespace homeport
