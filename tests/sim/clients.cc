@@ -22,16 +22,40 @@ Clients::Clients(World* world, Random random)
   for (Session& session : sessions_) {
     session.region = static_cast<int>(random_.Below(shape_.regions));
   }
-  // What a session has seen may be what was lost: it begins anew.
+  // Of an origin that went whole nobody is left who ever heard of it: a session that saw it begins
+  // anew. All others are told what they have lost, by who finds it in their token.
   world_->on_disk_lost = [this] {
     for (Session& session : sessions_) {
+      const auto& seen = session.past.positions();
+      const bool whole = std::any_of(seen.begin(), seen.end(), [this](const auto& position) {
+        const EntryRecord* first = world_->history().Find(position.first, 1);
+        return first == nullptr || !first->on_disk || first->lost;
+      });
+      if (!whole) continue;
       const uint64_t generation = session.generation;
       const int region = session.region;
+      const bool busy = session.busy;
       session = Session();
       session.generation = generation + 1;
       session.region = region;
+      session.busy = busy;
     }
   };
+}
+
+void Clients::TellLost(Session& session, const ReplicaView& view) {
+  world_->coverage().Covered(Path::kHistoryLost);
+  view.DropLost(session.token);
+  Past left;
+  for (const auto& [origin, sequence] : session.past.positions()) {
+    const OriginView* known = view.Find(Origin(origin));
+    const std::optional<Sequence> end = known == nullptr ? std::nullopt : view.EndOf(*known);
+    left.Advance(origin, end ? std::min(end->value(), sequence) : sequence);
+  }
+  session.past = std::move(left);
+  session.seen.clear();
+  session.seen_time = 0;
+  ++session.generation;
 }
 
 void Clients::Begin() {
@@ -65,6 +89,7 @@ int Clients::PickNamespace(int node) {
 
 bool Clients::Served(Session& session, int node) {
   const ReplicaView& view = *world_->node(node).core->view();
+  if (view.FindLost(session.token)) TellLost(session, view);
   if (!view.Covers(session.token)) {
     world_->coverage().Covered(Path::kTokenWaited);
     return false;
@@ -72,9 +97,11 @@ bool Clients::Served(Session& session, int node) {
   for (const auto& [origin, sequence] : session.past.positions()) {
     if (view.AppliedOf(Origin(origin)).value() >= sequence) continue;
     const EntryRecord* entry = world_->history().Find(origin, sequence);
-    if (entry != nullptr && entry->lost) continue;
-    world_->Fail(absl::StrCat(shape_.ReplicaNameOf(node),
-                              " serves a session that has seen more than is applied there"));
+    const bool lost = entry != nullptr && entry->lost;
+    world_->Fail(absl::StrCat(
+        shape_.ReplicaNameOf(node),
+        lost ? " serves a session and does not say that what it has seen went with a disk"
+             : " serves a session that has seen more than is applied there"));
     return false;
   }
   return true;
@@ -327,17 +354,19 @@ void Clients::CheckParts(Session& session, int node, int item, const ExpectedPar
   }
 }
 
-void Clients::CheckServedEverywhere() {
-  for (Session& session : sessions_) {
+std::optional<int> Clients::FindUnserved() const {
+  for (const Session& session : sessions_) {
     for (int node = 0; node < shape_.replicas(); ++node) {
-      if (!world_->failure().empty()) return;
-      SessionToken token = session.token;
-      if (!world_->node(node).core->view()->Covers(token)) {
-        return world_->Fail(absl::StrCat(shape_.ReplicaNameOf(node),
-                                         " refuses a session although it has everything"));
-      }
+      const ReplicaView& view = *world_->node(node).core->view();
+      if (!view.FindLost(session.token) && !view.Covers(session.token)) return node;
     }
   }
+  return std::nullopt;
+}
+
+void Clients::FailUnserved() {
+  world_->Fail(absl::StrCat(shape_.ReplicaNameOf(FindUnserved().value_or(0)),
+                            " refuses a session although it has everything"));
 }
 
 }  // namespace homeport::sim

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,8 +15,10 @@ class Clients {
   Clients(World* world, Random random);
   // Asks the world for all operations of the run.
   void Begin();
-  // After healing: every session is served everywhere.
-  void CheckServedEverywhere();
+  // After healing: every replica serves every session, or tells it what was lost.
+  bool ServedEverywhere() const { return !FindUnserved(); }
+  // What is wrong if that never happens.
+  void FailUnserved();
 
   int acknowledged() const { return acknowledged_; }
   int reads() const { return reads_; }
@@ -40,10 +43,15 @@ class Clients {
     Micros at = 0;
   };
 
+  // A replica that refuses a session.
+  std::optional<int> FindUnserved() const;
   void Step();
   void Write(int session, int node);
   void Retry(int session, int node);
   void Read(int session, int node);
+  // Of what the session has seen something is known here to be lost: it is told, and begins anew
+  // with what is left.
+  void TellLost(Session& session, const ReplicaView& view);
   // Whether the replica may serve the session; checks that it does so rightly.
   bool Served(Session& session, int node);
   void CheckRegister(Session& session, int node, int item, HybridTime now, const Expected& expected,

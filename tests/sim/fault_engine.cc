@@ -1,5 +1,8 @@
 #include "tests/sim/fault_engine.h"
 
+#include <iterator>
+#include <unordered_map>
+
 namespace homeport::sim {
 
 class FaultEngine::FailedIterator final : public KvIterator {
@@ -18,12 +21,40 @@ bool FaultEngine::FailRead() {
   return true;
 }
 
+std::vector<Written> FaultEngine::ChangesOf(const WriteBatch& batch) {
+  using Kind = WriteBatch::Operation::Kind;
+  std::vector<Written> changes;
+  // By key; tables share none.
+  std::unordered_map<std::string, size_t> last_of;
+  for (const WriteBatch::Operation& operation : batch.operations()) {
+    const bool item = operation.table == Table::kItems;
+    if (!item && operation.table != Table::kJournal) continue;
+    if (operation.kind == Kind::kDeleteRange) continue;
+    if (!watch_items_ && (!item || operation.kind != Kind::kDelete)) continue;
+    Written change{operation.table, operation.key, {}, operation.value};
+    auto [last, first] = last_of.try_emplace(operation.key, changes.size());
+    if (!first && changes[last->second].table == operation.table) {
+      change.before = changes[last->second].after;
+    } else if (auto before = engine_->Get(operation.table, operation.key);
+               before.ok() && before->has_value()) {
+      change.before = **std::move(before);
+    }
+    last->second = changes.size();
+    changes.push_back(std::move(change));
+  }
+  return changes;
+}
+
 absl::Status FaultEngine::Write(const WriteBatch& batch, Durability durability) {
   if (plan_->writes_left >= 0 && plan_->writes_left-- == 0) {
     ++plan_->writes_failed;
     disk_->FailNextWrite(absl::StatusCode::kUnavailable, plan_->fate);
   }
-  return engine_->Write(batch, durability);
+  std::vector<Written> changes = ChangesOf(batch);
+  if (auto status = engine_->Write(batch, durability); !status.ok()) return status;
+  written_.insert(written_.end(), std::make_move_iterator(changes.begin()),
+                  std::make_move_iterator(changes.end()));
+  return absl::OkStatus();
 }
 
 std::unique_ptr<KvIterator> FaultEngine::Iterate(Table table, absl::string_view end,

@@ -23,11 +23,26 @@ struct FaultPlan {
   uint64_t reads_failed = 0;
 };
 
+// A change of an item, or a conflict that was journaled, as it is on the disk now.
+struct Written {
+  Table table;
+  std::string key;
+  // Empty: there was none, or there is none any more.
+  std::string before;
+  std::string after;
+};
+
 // Passes everything on to `engine`, which it owns. Thread-compatible.
 class FaultEngine final : public KvEngine {
  public:
   FaultEngine(std::unique_ptr<KvEngine> engine, std::shared_ptr<MemoryDisk> disk, FaultPlan* plan)
       : engine_(std::move(engine)), disk_(std::move(disk)), plan_(plan) {}
+
+  // From now on Write() tells of every change of an item, and of every conflict; otherwise only of
+  // items that are removed.
+  void WatchItems() { watch_items_ = true; }
+  // What was written since the last call, in order.
+  std::vector<Written> TakeWritten() { return std::exchange(written_, {}); }
 
   absl::StatusOr<std::optional<std::string>> Get(Table table, absl::string_view key,
                                                  const KvSnapshot* snapshot) override {
@@ -52,11 +67,15 @@ class FaultEngine final : public KvEngine {
  private:
   class FailedIterator;
   bool FailRead();
+  // What the batch, which is not written yet, is going to change.
+  std::vector<Written> ChangesOf(const WriteBatch& batch);
   static absl::Status ReadError() { return absl::UnavailableError("sim: read failed"); }
 
   std::unique_ptr<KvEngine> engine_;
   std::shared_ptr<MemoryDisk> disk_;
   FaultPlan* plan_;
+  bool watch_items_ = false;
+  std::vector<Written> written_;
 };
 
 }  // namespace homeport::sim

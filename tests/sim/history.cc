@@ -19,10 +19,10 @@ void Past::Advance(uint64_t origin, uint64_t sequence) {
   }
 }
 
-bool Past::Has(uint64_t origin, uint64_t sequence) const {
+uint64_t Past::Of(uint64_t origin) const {
   auto at = std::lower_bound(positions_.begin(), positions_.end(), origin,
                              [](const auto& p, uint64_t o) { return p.first < o; });
-  return at != positions_.end() && at->first == origin && at->second >= sequence;
+  return at != positions_.end() && at->first == origin ? at->second : 0;
 }
 
 void Past::Merge(const Past& other) {

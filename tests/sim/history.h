@@ -23,7 +23,9 @@ class Past {
   void Advance(uint64_t origin, uint64_t sequence);
   void Merge(const Past& other);
   const std::vector<std::pair<uint64_t, uint64_t>>& positions() const { return positions_; }
-  bool Has(uint64_t origin, uint64_t sequence) const;
+  bool Has(uint64_t origin, uint64_t sequence) const { return Of(origin) >= sequence; }
+  // 0 if there is none.
+  uint64_t Of(uint64_t origin) const;
 
  private:
   std::vector<std::pair<uint64_t, uint64_t>> positions_;  // ascending
@@ -57,6 +59,8 @@ struct EntryRecord {
   bool chain = false;
   bool acknowledged = false;
   bool lost = false;
+  // Where it was accepted, items showed nothing newer than the positions.
+  bool by_positions = true;
   int name_space = -1;
   std::string request_id;
   std::vector<Effect> effects;

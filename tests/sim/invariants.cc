@@ -44,6 +44,7 @@ void Invariants::RegisterNew(int node, const OriginView& origin) {
     if (!wrong.empty()) return world_->Fail(std::move(wrong));
     at.time_floor = entry->timestamp();
     world_->trace().Mix(entry->timestamp());
+    changes_.OnRegistered(node, *history.Find(origin.origin.value(), s));
   }
 }
 
@@ -60,6 +61,19 @@ void Invariants::CheckApplied(int node, const OriginView& origin, uint64_t seque
   if (entry->lost) {
     return world_->Fail(absl::StrCat("entry ", Name(entry->origin, entry->sequence),
                                      " was on no disk and is applied again"));
+  }
+  // A start may find that its clock is behind what it applied before.
+  Node& here = world_->node(node);
+  const bool started = here.last_view == nullptr || here.last_view->self != view.self;
+  if (!started && history.ReplicaOf(entry->origin) != node) {
+    const Moment moment = world_->MomentAt(node);
+    const absl::Time limit = here.core->clock().Physical(moment.wall, moment.steady) +
+                             absl::Microseconds(world_->shape().drift_max);
+    if (ToWallTime(HybridTime(entry->time)) > limit) {
+      return world_->Fail(absl::StrCat(world_->shape().ReplicaNameOf(node), " has applied ",
+                                       Name(entry->origin, entry->sequence),
+                                       ", which is from the future"));
+    }
   }
   const auto missing = [&](const Past& past) {
     for (const auto& [dependency, at_least] : past.positions()) {
@@ -147,6 +161,7 @@ void Invariants::AfterCommit(int node) {
     }
     world_->trace().Mix(origin.received.value() << 32 ^ origin.applied.value());
   }
+  changes_.AfterCommit(node);
   at.last_view = view;
   for (const int item : touched) {
     CheckItem(node, item);
@@ -205,10 +220,12 @@ void Invariants::CheckRegister(int node, int item, const std::string& where,
   const ReplicaView& view = *world_->node(node).core->view();
   Expected expected = world_->history().ExpectedOf(
       item, [&view](uint64_t origin) { return view.AppliedOf(Origin(origin)).value(); });
-  if (world_->node(node).seeded && stored != nullptr) {
-    // A peer's snapshot shows what it had applied beyond what is applied here.
+  if (stored != nullptr) {
+    // A peer's snapshot shows what it had applied beyond what is applied here. Of entries that were
+    // lost after that, comparisons bring it to everybody.
     const auto& writes = world_->history().item(item).writes;
     for (const auto& [entry, effect] : writes) {
+      if (!world_->node(node).seeded && !entry->lost) continue;
       if (entry->time != stored->timestamp() || entry->origin != stored->origin()) continue;
       if (expected.entry != nullptr && expected.entry->time > entry->time) continue;
       expected = {entry, &entry->effects[effect]};
@@ -245,8 +262,18 @@ void Invariants::CheckRegister(int node, int item, const std::string& where,
 void Invariants::CheckParts(int node, int item, const std::string& where,
                             const internal::v1::StoredItem* stored) {
   const ReplicaView& view = *world_->node(node).core->view();
-  const ExpectedParts expected = world_->history().PartsOf(
-      item, [&view](uint64_t origin) { return view.AppliedOf(Origin(origin)).value(); });
+  // As of a register: entries that were lost are there as far as the item names them.
+  Past lost;
+  if (stored != nullptr) {
+    ForEachPosition(*stored, [this, &lost](Origin origin, Sequence sequence) {
+      const EntryRecord* entry = world_->history().Find(origin.value(), sequence.value());
+      if (entry != nullptr && entry->lost) lost.Advance(origin.value(), sequence.value());
+    });
+  }
+  const ExpectedParts expected =
+      world_->history().PartsOf(item, [&view, &lost](uint64_t origin) {
+        return std::max(view.AppliedOf(Origin(origin)).value(), lost.Of(origin));
+      });
   const bool present = stored != nullptr && !IsTombstone(*stored);
   // After a seeding what is newer than the positions is here too, until they get there.
   if (world_->node(node).seeded && !world_->converged()) return;

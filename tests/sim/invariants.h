@@ -9,6 +9,7 @@
 
 #include "homeport/internal/v1/replication.pb.h"
 #include "homeport/internal/v1/stored.pb.h"
+#include "tests/sim/change_checks.h"
 #include "tests/sim/history.h"
 #include "tests/sim/world.h"
 
@@ -16,7 +17,7 @@ namespace homeport::sim {
 
 class Invariants {
  public:
-  explicit Invariants(World* world) : world_(world) {}
+  explicit Invariants(World* world) : world_(world), changes_(world) {}
 
   // A replica committed, or opened its disk: compares with what it had before on this disk.
   void AfterCommit(int node);
@@ -39,6 +40,7 @@ class Invariants {
   void CheckDigests(int name_space);
 
   World* world_;
+  ChangeChecks changes_;
   // Of entries that were seen on a link already, by their bytes.
   std::unordered_map<uint64_t, uint64_t> frames_;
   // Deletes that were found gone, by item and entry.

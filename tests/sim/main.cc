@@ -19,7 +19,8 @@ constexpr char kUsage[] =
     "                                             a campaign; with a state file it goes on\n"
     "homeport_sim --replay N                      seeds 1 to N, each twice, compared\n"
     "homeport_sim --mutants [--jobs J]            every planted bug against its kept seeds\n"
-    "homeport_sim --find-killers N [--jobs J]     the first seeds up to N that kill each mutant\n"
+    "homeport_sim --find-killers N [--jobs J]     the first seeds up to N that kill each mutant,\n"
+    "                                             or the one that --mutant names\n"
     "any with --mutant NAME                       with a planted bug\n";
 
 int OneSeed(uint64_t seed, bool trace) {

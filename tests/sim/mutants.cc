@@ -75,8 +75,10 @@ int RunMutants(int jobs) {
 }
 
 int FindKillers(uint64_t seeds, int jobs) {
-  constexpr int kKept = 2;
+  constexpr int kKept = 3;
+  const Mutant only = chosen_mutant;
   for (const Named& named : kNamed) {
+    if (only != Mutant::kNone && named.mutant != only) continue;
     int found = 0;
     RunSeeds(
         1, seeds, jobs, kSecondsMax, [&named] { chosen_mutant = named.mutant; },

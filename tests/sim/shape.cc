@@ -149,6 +149,7 @@ Shape DrawShape(Random random) {
       static_cast<uint64_t>(Usual(random, 100'000, 1 << 26, 2000, 20'000));
   shape.compare_interval = random.Between(2, 10) * kSecond;
   shape.clock_grain = random.Chance(300) ? random.Between(1, 20) * kMilli : 1;
+  shape.watch_items = random.Chance(250);
   return shape;
 }
 

@@ -62,6 +62,8 @@ struct Shape {
   Micros compare_interval = 0;
   // Clocks move by this much at once.
   Micros clock_grain = 1;
+  // Each change of an item is looked at, which takes time: the conflict journal is checked.
+  bool watch_items = false;
   // A disk may be lost once.
   bool lose_disk = false;
 
