@@ -36,6 +36,7 @@ constexpr Scenario kScenarios[] = {{"decisions", MeasureDecisions},
                                    {"long-link", MeasureLongLink},
                                    {"writers", MeasureWriters},
                                    {"link-bytes", MeasureLinkBytes},
+                                   {"link-count", MeasureLinkCount},
                                    {"seeding", MeasureSeeding},
                                    {"digests", MeasureDigests}};
 
@@ -66,9 +67,10 @@ int Main(int argc, char** argv) {
   app.add_option("--nginx-template", options.nginx_template, "nginx.conf.in");
   app.add_option("--folder", options.folder, "For data and logs; on a real disk");
   app.add_option("--json", json_file, "Writes all samples to this file");
-  app.add_option("--only", only,
-                 "Of decisions,local-get,remote-get,put,lag,catch-up,long-link,writers,link-bytes,"
-                 "seeding,digests: only these");
+  app.add_option(
+      "--only", only,
+      "Of decisions,local-get,remote-get,put,lag,catch-up,long-link,writers,link-bytes,link-count,"
+      "seeding,digests: only these");
   app.add_option("--rounds", options.rounds, "How often each pair alternates")
       ->check(CLI::Range(1, 100));
   app.add_flag("--quick", quick, "Under a minute, with wider spreads");

@@ -39,6 +39,7 @@ absl::Status MeasureCatchUp(const BenchOptions& options, Report& report);
 absl::Status MeasureLongLink(const BenchOptions& options, Report& report);
 absl::Status MeasureWriters(const BenchOptions& options, Report& report);
 absl::Status MeasureLinkBytes(const BenchOptions& options, Report& report);
+absl::Status MeasureLinkCount(const BenchOptions& options, Report& report);
 absl::Status MeasureSeeding(const BenchOptions& options, Report& report);
 absl::Status MeasureDigests(const BenchOptions& options, Report& report);
 
