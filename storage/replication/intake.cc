@@ -46,6 +46,20 @@ absl::Status StageAll(const PeerBatch& batch, ReplicaCore& core, Taken& taken) {
   return absl::OkStatus();
 }
 
+// A disk that was put back to an old copy knows nothing of the starts since, and its own may look
+// earlier than they do. Its word counts, unless a later start of it knows that it is over.
+void ObserveStart(const PeerBatch& batch, ReplicaCore& core) {
+  const OriginView* known = core.view()->Find(batch.peer_start);
+  if (known != nullptr && known->covered_by != Origin(0)) return;
+  internal::v1::MemberReport report;
+  report.set_replica(batch.peer.value());
+  report.set_start(batch.peer_start.value());
+  report.set_topology_fingerprint(batch.hello->topology_fingerprint());
+  *report.mutable_origins() = batch.hello->origins();
+  *report.mutable_partial_namespaces() = batch.hello->partial_namespaces();
+  core.ObserveMember(report, batch.peer);
+}
+
 }  // namespace
 
 absl::StatusOr<PeerBatch> UnpackResponse(const ReplicaName& peer,
@@ -76,6 +90,7 @@ absl::StatusOr<PeerBatch> UnpackResponse(const ReplicaName& peer,
 
 Taken TakeIn(const PeerBatch& batch, ReplicaCore& core, const Moment& now) {
   Taken taken;
+  if (batch.hello && core.Finished(batch.peer_start)) ObserveStart(batch, core);
   // What exists of it comes from members, which say what they have; a process that was thought gone
   // does not.
   if (core.Finished(batch.peer_start)) {
