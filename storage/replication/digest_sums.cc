@@ -3,11 +3,14 @@
 #include <xxhash.h>
 
 #include <array>
+#include <bit>
 #include <map>
+#include <utility>
 
 #include "common/base/mutants.h"
 #include "storage/model/item_merge.h"
 #include "storage/model/keys.h"
+#include "storage/replication/wire_reader.h"
 
 namespace homeport {
 namespace {
@@ -15,21 +18,12 @@ namespace {
 using internal::v1::StoredItem;
 
 // Changes with what HashItem(), DigestRangeOf() or the stored form mean.
-constexpr absl::string_view kFormat = "2";
+constexpr absl::string_view kFormat = "3";
 constexpr absl::string_view kFormatKey = "digests";
-// A stored record: its number, then each range that it has with its sums.
+// A stored record: its number, then each range that it has, ascending, by its distance to the one
+// before (a varint), its two sums and how many items (a varint).
 constexpr size_t kNumberBytes = 8;
-constexpr size_t kRangeBytes = 26;
-
-void AppendLittleEndian(std::string& out, uint64_t value) {
-  for (int shift = 0; shift < 64; shift += 8) out.push_back(static_cast<char>(value >> shift));
-}
-
-uint64_t ReadLittleEndian(absl::string_view bytes) {
-  uint64_t value = 0;
-  for (int i = 7; i >= 0; --i) value = value << 8 | static_cast<unsigned char>(bytes[i]);
-  return value;
-}
+constexpr size_t kRangeBytesMax = 2 + 16 + 10;
 
 // The whole of a namespace stands under its prefix and slot 0, what has changed since under the
 // slots that follow.
@@ -41,24 +35,40 @@ std::string DigestKey(absl::string_view name_space, uint64_t slot) {
 
 absl::Status Damaged() { return absl::DataLossError("a stored digest does not parse"); }
 
-void AppendRange(std::string& out, uint32_t range, const RangeSums& sums) {
-  out.push_back(static_cast<char>(range & 0xff));
-  out.push_back(static_cast<char>(range >> 8));
-  AppendLittleEndian(out, sums.first);
-  AppendLittleEndian(out, sums.second);
-  AppendLittleEndian(out, sums.items);
-}
+// Ranges come in ascending order.
+class RecordWriter {
+ public:
+  RecordWriter(uint64_t number, size_t ranges) {
+    record_.reserve(kNumberBytes + ranges * kRangeBytesMax);
+    AppendFixed64(record_, number);
+  }
+  void Add(uint32_t range, const RangeSums& sums) {
+    AppendVarint(record_, range - next_);
+    AppendFixed64(record_, sums.first);
+    AppendFixed64(record_, sums.second);
+    AppendVarint(record_, sums.items);
+    next_ = range + 1;
+  }
+  std::string Finish() && { return std::move(record_); }
+
+ private:
+  std::string record_;
+  uint32_t next_ = 0;
+};
 
 bool TakeRecord(absl::string_view record, NamespaceSums& sums) {
-  for (record.remove_prefix(kNumberBytes); !record.empty(); record.remove_prefix(kRangeBytes)) {
-    if (record.size() < kRangeBytes) return false;
-    const uint32_t range =
-        static_cast<unsigned char>(record[0]) + static_cast<unsigned char>(record[1]) * 256u;
-    if (range >= kDigestRanges) return false;
-    sums[range] = {ReadLittleEndian(record.substr(2)), ReadLittleEndian(record.substr(10)),
-                   ReadLittleEndian(record.substr(18))};
+  WireReader reader(record);
+  reader.Fixed64();
+  for (uint64_t next = 0; reader.ok() && !reader.empty(); ++next) {
+    const uint64_t distance = reader.Varint();
+    if (distance >= kDigestRanges - next) return false;
+    next += distance;
+    RangeSums& range = sums[next];
+    range.first = reader.Fixed64();
+    range.second = reader.Fixed64();
+    range.items = reader.Varint();
   }
-  return true;
+  return reader.ok();
 }
 
 // The number of the last record of the namespace; 0: there is none.
@@ -72,7 +82,7 @@ absl::StatusOr<uint64_t> ReadRecords(KvEngine* engine, absl::string_view name_sp
     if (it->key().size() != prefix.size() + 1 || it->value().size() < kNumberBytes) {
       return Damaged();
     }
-    const uint64_t number = ReadLittleEndian(it->value());
+    const uint64_t number = WireReader(it->value()).Fixed64();
     if (it->key().back() == '\0') whole = number;
     // A slot that was not used again since the whole was written says nothing any more.
     if (number >= whole) records[number] = std::string(it->value());
@@ -104,11 +114,12 @@ std::optional<ItemHash> HashItem(absl::string_view item_key, const StoredItem& i
   if (item.has_value()) {
     // The value is hashed where it is: serializing the item would copy it.
     const XXH128_hash_t value = XXH3_128bits(item.value().data(), item.value().size());
-    const uint64_t content[] = {item.timestamp(), item.origin(), item.sequence(), value.low64,
-                                value.high64};
-    std::array<char, sizeof(content)> bytes;
-    for (size_t i = 0; i < bytes.size(); ++i) {
-      bytes[i] = static_cast<char>(content[i / 8] >> (i % 8 * 8));
+    std::array<char, 40> bytes;
+    char* at = bytes.data();
+    for (const uint64_t number :
+         {item.timestamp(), item.origin(), item.sequence(), value.low64, value.high64}) {
+      StoreFixed64(number, at);
+      at += 8;
     }
     hash = XXH3_128bits_withSeed(bytes.data(), bytes.size(), seed);
   } else {
@@ -206,11 +217,14 @@ absl::Status DigestSums::Recompute() {
 }
 
 DigestSums::Namespace& DigestSums::At(absl::string_view name_space) {
+  if (last_ != nullptr && name_space == last_name_) return *last_;
   auto found = namespaces_.find(name_space);
   if (found == namespaces_.end()) {
     found = namespaces_.try_emplace(std::string(name_space), std::make_unique<Namespace>()).first;
   }
-  return *found->second;
+  last_name_ = std::string(name_space);
+  last_ = found->second.get();
+  return *last_;
 }
 
 void DigestSums::OnItemChanged(absl::string_view item_key, const StoredItem* before,
@@ -231,10 +245,11 @@ void DigestSums::OnItemChanged(absl::string_view item_key, const StoredItem* bef
 }
 
 void DigestSums::MarkChanged(absl::string_view name_space, Namespace& at, uint32_t range) {
-  if (at.changed.test(range)) return;
-  if (at.changed_list.empty()) changed_.emplace_back(name_space);
-  at.changed.set(range);
-  at.changed_list.push_back(range);
+  if (at.changed == 0) changed_.emplace_back(name_space);
+  uint64_t& word = at.changed_ranges[range / 64];
+  const uint64_t bit = uint64_t{1} << range % 64;
+  at.changed += (word & bit) == 0 ? 1 : 0;
+  word |= bit;
 }
 
 void DigestSums::Drop(absl::string_view name_space) {
@@ -252,20 +267,22 @@ void DigestSums::StageChanged() {
   for (const std::string& name_space : changed_) {
     Namespace& at = *namespaces_.at(name_space);
     const uint64_t slot = at.number++ % kDigestSlots;
-    std::string record;
-    AppendLittleEndian(record, at.number);
+    RecordWriter record(at.number, slot == 0 ? kDigestRanges : at.changed);
     if (slot == 0) {
-      record.reserve(kNumberBytes + kDigestRanges * kRangeBytes);
       for (uint32_t range = 0; range < kDigestRanges; ++range) {
-        if (at.sums[range] != RangeSums()) AppendRange(record, range, at.sums[range]);
+        if (at.sums[range] != RangeSums()) record.Add(range, at.sums[range]);
       }
     } else {
-      record.reserve(kNumberBytes + at.changed_list.size() * kRangeBytes);
-      for (const uint32_t range : at.changed_list) AppendRange(record, range, at.sums[range]);
+      for (uint32_t word = 0; word < at.changed_ranges.size(); ++word) {
+        for (uint64_t left = at.changed_ranges[word]; left != 0; left &= left - 1) {
+          const uint32_t range = word * 64 + static_cast<uint32_t>(std::countr_zero(left));
+          record.Add(range, at.sums[range]);
+        }
+      }
     }
-    staging_->Put(Table::kDigests, DigestKey(name_space, slot), std::move(record));
-    at.changed.reset();
-    at.changed_list.clear();
+    staging_->Put(Table::kDigests, DigestKey(name_space, slot), std::move(record).Finish());
+    at.changed = 0;
+    at.changed_ranges.fill(0);
   }
   changed_.clear();
 }

@@ -10,7 +10,6 @@
 #pragma once
 
 #include <array>
-#include <bitset>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -91,9 +90,9 @@ class DigestSums final : public ItemObserver {
     NamespaceSums sums;
     // Records stored so far.
     uint64_t number = 0;
-    std::bitset<kDigestRanges> changed;
-    // Those that are set in `changed`.
-    std::vector<uint32_t> changed_list;
+    // How many ranges have changed, and which: a bit each.
+    uint32_t changed = 0;
+    std::array<uint64_t, kDigestRanges / 64> changed_ranges{};
   };
 
   Namespace& At(absl::string_view name_space);
@@ -102,6 +101,9 @@ class DigestSums final : public ItemObserver {
 
   Staging* staging_;
   absl::flat_hash_map<std::string, std::unique_ptr<Namespace>> namespaces_;
+  // The one that changed last: changes come in runs of one namespace.
+  std::string last_name_;
+  Namespace* last_ = nullptr;
   // Namespaces with changed sums.
   std::vector<std::string> changed_;
 };

@@ -82,8 +82,14 @@ inline void AppendVarint(std::string& out, uint64_t value) {
 inline void AppendFixed32(std::string& out, uint32_t value) {
   for (int shift = 0; shift < 32; shift += 8) out.push_back(static_cast<char>(value >> shift));
 }
+// 8 bytes.
+inline void StoreFixed64(uint64_t value, char* out) {
+  for (int i = 0; i < 8; ++i) out[i] = static_cast<char>(value >> 8 * i);
+}
 inline void AppendFixed64(std::string& out, uint64_t value) {
-  for (int shift = 0; shift < 64; shift += 8) out.push_back(static_cast<char>(value >> shift));
+  char bytes[8];
+  StoreFixed64(value, bytes);
+  out.append(bytes, sizeof(bytes));
 }
 // A length and the bytes.
 inline void AppendBytes(std::string& out, absl::string_view bytes) {
