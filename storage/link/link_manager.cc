@@ -155,7 +155,7 @@ class LinkManager::Impl {
 
   struct Plan {
     std::vector<bool> stand_by;
-    std::vector<std::map<Origin, Sequence>> relays;
+    RelayPlan relays;
     SeedPlan seeding;
   };
 
@@ -167,7 +167,7 @@ class LinkManager::Impl {
     Collect(links, 0, candidates, plan);
     for (size_t i = 0; i < links.size(); ++i) {
       links[i]->StandBy(plan.stand_by[i]);
-      links[i]->WantRelay(std::move(plan.relays[i]));
+      links[i]->WantRelay(std::move(plan.relays.relays[i]), std::move(plan.relays.waits[i]));
       const bool asked = plan.seeding.ask && plan.seeding.ask->candidate == i;
       links[i]->WantSeed(asked ? std::optional<std::string>(plan.seeding.ask->name_space)
                                : std::nullopt);
@@ -179,7 +179,7 @@ class LinkManager::Impl {
     if (at == links.size()) {
       const std::shared_ptr<const ReplicaView> view = replica_->view();
       plan.stand_by = ChoosePullers(candidates);
-      plan.relays = PlanRelays(*view, replica_->name(), candidates);
+      plan.relays = PlanRelays(*view, replica_->name(), *replica_->topology(), candidates);
       plan.seeding = PlanSeeding(*view, replica_->name(), *replica_->topology(), candidates);
       return;
     }

@@ -99,9 +99,10 @@ class GrpcPeerLink final : public PeerLink, public std::enable_shared_from_this<
     }
   }
 
-  void WantRelay(std::map<Origin, Sequence> wanted) override {
+  void WantRelay(std::map<Origin, Sequence> wanted, std::string waits) override {
     absl::MutexLock lock(&mutex_);
     receiver_.WantRelay(std::move(wanted));
+    receiver_.Waits(std::move(waits));
   }
 
   void StandBy(bool stand_by) override {
@@ -300,6 +301,7 @@ class GrpcPeerLink final : public PeerLink, public std::enable_shared_from_this<
            {"origin", absl::StrCat(absl::Hex(refused.origin.value(), absl::kZeroPad16))},
            {"why", refused.why.ToString()}});
     }
+    for (const Origin origin : taken.full) receiver_.OnFull(origin);
     if (!taken.seed_refused.ok()) {
       Log(LogLevel::kWarning, "a piece of a seeding was not taken",
           {{"peer", receiver_.peer().value()}, {"why", taken.seed_refused.ToString()}});

@@ -23,7 +23,8 @@ class PeerLink {
   // The topology may have changed. A peer goes by the topology that the hello of the stream named,
   // so a stream that began under another one is ended and begun again.
   virtual void OnTopology() = 0;
-  virtual void WantRelay(std::map<Origin, Sequence> wanted) = 0;
+  // Origins that the peer is to relay, and why one of them waits; empty: none does.
+  virtual void WantRelay(std::map<Origin, Sequence> wanted, std::string waits) = 0;
   // True: another replica of this region pulls what the peer has.
   virtual void StandBy(bool stand_by) = 0;
   // The namespace that the peer is to be asked for; nullopt: none.

@@ -54,6 +54,11 @@ absl::StatusOr<Admission::Answer> Admission::CheckEntry(const internal::v1::Entr
     return absl::DataLossError(
         absl::StrCat("origin ", OriginText(origin), " does not begin with a chain entry"));
   }
+  if (auto status = CheckContent(entry); !status.ok()) return status;
+  return answer;
+}
+
+absl::Status Admission::CheckContent(const internal::v1::Entry& entry) const {
   for (int i = 0; i < entry.parts_size(); ++i) {
     auto part = ParsePart(entry, i);
     if (!part.ok()) return part.status();
@@ -62,7 +67,7 @@ absl::StatusOr<Admission::Answer> Admission::CheckEntry(const internal::v1::Entr
   for (const ChangeClass& withheld : entry.withheld()) {
     if (auto status = CheckLacks(withheld); !status.ok()) return status;
   }
-  return answer;
+  return absl::OkStatus();
 }
 
 absl::StatusOr<Admission::Answer> Admission::CheckSkip(const internal::v1::Skip& skip) const {
@@ -77,11 +82,16 @@ absl::StatusOr<Admission::Answer> Admission::CheckSkip(const internal::v1::Skip&
     return absl::DataLossError(
         absl::StrCat("origin ", OriginText(origin), " does not begin with a chain entry"));
   }
+  if (auto status = CheckContent(skip); !status.ok()) return status;
+  return answer;
+}
+
+absl::Status Admission::CheckContent(const internal::v1::Skip& skip) const {
   if (skip.classes().empty()) return absl::DataLossError("a skip names no classes");
   for (const ChangeClass& left_out : skip.classes()) {
     if (auto status = CheckLacks(left_out); !status.ok()) return status;
   }
-  return answer;
+  return absl::OkStatus();
 }
 
 absl::Status Admission::CheckHolds(absl::string_view name_space) const {

@@ -36,6 +36,9 @@ class Admission {
   absl::StatusOr<Answer> CheckEntry(const internal::v1::Entry& entry) const;
   // The same for a note that entries were left out.
   absl::StatusOr<Answer> CheckSkip(const internal::v1::Skip& skip) const;
+  // What CheckEntry() and CheckSkip() say of the content, wherever it stands in its origin.
+  absl::Status CheckContent(const internal::v1::Entry& entry) const;
+  absl::Status CheckContent(const internal::v1::Skip& skip) const;
   // PERMISSION_DENIED if this region may not hold the namespace's items.
   absl::Status CheckHolds(absl::string_view name_space) const;
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <string>
+#include <tuple>
 
 #include "absl/strings/str_cat.h"
 #include "storage/model/entry_codec.h"
@@ -9,6 +10,8 @@
 
 namespace homeport {
 namespace {
+
+using internal::v1::Skip;
 
 // Errors that are about one origin's next entry. All others are about the stream or the core.
 bool IsRefusal(const absl::Status& status) {
@@ -25,26 +28,168 @@ void Refuse(Origin origin, absl::Status why, Taken& taken) {
   if (!known) taken.refused.push_back({origin, std::move(why)});
 }
 
-absl::Status StageAll(const PeerBatch& batch, ReplicaCore& core, Taken& taken) {
-  for (const std::string& bytes : batch.block.entries()) {
-    absl::Status status = core.StageEntry(bytes);
-    if (status.ok()) {
-      ++taken.entries;
-      continue;
+// Stages what one peer's message has of entries.
+class Stager {
+ public:
+  Stager(const ReplicaName& peer, ReplicaCore& core, Taken& taken)
+      : peer_(peer), core_(core), taken_(taken) {}
+
+  absl::Status All(const PeerBatch& batch) {
+    if (!batch.gaps.empty()) return InOrder(batch);
+    for (const std::string& bytes : batch.block.entries()) {
+      if (auto status = StageEntry(bytes); !status.ok()) return status;
     }
-    if (!IsRefusal(status)) return status;
+    for (const Skip& skip : batch.skips) {
+      if (auto status = StageSkip(skip); !status.ok()) return status;
+    }
+    return absl::OkStatus();
+  }
+
+ private:
+  using Piece = StreamJoin::Piece;
+
+  // Of one origin in the order of sequences; only then it can be told what a gap is behind.
+  absl::Status InOrder(const PeerBatch& batch) {
+    struct Ordered {
+      Origin origin;
+      uint64_t first;
+      const std::string* entry;
+      const Skip* skip;
+      const internal::v1::Gap* gap;
+    };
+    std::vector<Ordered> all;
+    for (const std::string& bytes : batch.block.entries()) {
+      auto entry = ParseEntry(bytes);
+      if (!entry.ok()) return entry.status();
+      all.push_back({Origin(entry->origin()), entry->sequence(), &bytes, nullptr, nullptr});
+    }
+    for (const Skip& skip : batch.skips) {
+      all.push_back({Origin(skip.origin()), skip.first(), nullptr, &skip, nullptr});
+    }
+    for (const internal::v1::Gap& gap : batch.gaps) {
+      all.push_back({Origin(gap.origin()), gap.first(), nullptr, nullptr, &gap});
+    }
+    std::stable_sort(all.begin(), all.end(), [](const Ordered& a, const Ordered& b) {
+      return std::tie(a.origin, a.first) < std::tie(b.origin, b.first);
+    });
+    for (const Ordered& one : all) {
+      absl::Status status;
+      if (one.entry != nullptr) {
+        status = StageEntry(*one.entry);
+      } else if (one.skip != nullptr) {
+        status = StageSkip(*one.skip);
+      } else {
+        core_.joins().AddGap(peer_, one.origin, Sequence(one.first), Sequence(one.gap->last()),
+                             Received(one.origin));
+      }
+      if (!status.ok()) return status;
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status StageEntry(const std::string& bytes) {
+    absl::Status status = core_.StageEntry(bytes);
+    if (status.ok() && core_.joins().empty()) {
+      ++taken_.entries;
+      return status;
+    }
+    if (!status.ok() && !IsRefusal(status)) return status;
     auto entry = ParseEntry(bytes);
     if (!entry.ok()) return entry.status();
-    Refuse(Origin(entry->origin()), std::move(status), taken);
-  }
-  for (const internal::v1::Skip& skip : batch.skips) {
-    absl::Status status = core.StageSkip(skip);
-    if (status.ok()) continue;
+    const Origin origin(entry->origin());
+    if (status.ok()) {
+      ++taken_.entries;
+      OnTaken(origin);
+      return status;
+    }
+    const Sequence at(entry->sequence());
+    if (IsAhead(origin, at)) {
+      absl::Status content = core_.admission().CheckContent(*entry);
+      if (!content.ok()) {
+        status = std::move(content);
+      } else if (Wait(origin, {at, at, /*skip=*/false, bytes})) {
+        ++taken_.entries;
+        return absl::OkStatus();
+      }
+    }
     if (!IsRefusal(status)) return status;
-    Refuse(Origin(skip.origin()), std::move(status), taken);
+    Refuse(origin, std::move(status), taken_);
+    return absl::OkStatus();
   }
-  return absl::OkStatus();
-}
+
+  absl::Status StageSkip(const Skip& sent) {
+    const Origin origin(sent.origin());
+    Skip skip = sent;
+    // What another peer brought of it meanwhile is not skipped again.
+    const uint64_t next = Received(origin).value() + 1;
+    if (sent.first() < next && next <= sent.last()) skip.set_first(next);
+    absl::Status status = core_.StageSkip(skip);
+    if (status.ok()) {
+      OnTaken(origin);
+      return status;
+    }
+    if (!IsRefusal(status)) return status;
+    if (IsAhead(origin, Sequence(skip.first()))) {
+      absl::Status content = core_.admission().CheckContent(skip);
+      if (!content.ok()) {
+        status = std::move(content);
+      } else if (Wait(origin, {Sequence(skip.first()), Sequence(skip.last()), /*skip=*/true,
+                               skip.SerializeAsString()})) {
+        return absl::OkStatus();
+      }
+    }
+    if (!IsRefusal(status)) return status;
+    Refuse(origin, std::move(status), taken_);
+    return absl::OkStatus();
+  }
+
+  Sequence Received(Origin origin) const {
+    const OriginState* state = core_.origins().Find(origin);
+    return state == nullptr ? Sequence(0) : state->received;
+  }
+  bool IsAhead(Origin origin, Sequence first) const {
+    return !core_.joins().empty() && first.value() > Received(origin).value() + 1;
+  }
+
+  // False if the peer has named no gap before the piece: it is refused then.
+  bool Wait(Origin origin, Piece piece) {
+    switch (core_.joins().Offer(peer_, origin, std::move(piece), Received(origin))) {
+      case StreamJoin::Answer::kKept:
+      case StreamJoin::Answer::kDropped:
+        return true;
+      case StreamJoin::Answer::kFull:
+        taken_.full.push_back(origin);
+        return true;
+      case StreamJoin::Answer::kUnexpected:
+        return false;
+    }
+    return false;
+  }
+
+  void OnTaken(Origin origin) {
+    StreamJoin& joins = core_.joins();
+    if (joins.empty()) return;
+    joins.OnTaken(peer_, origin, Received(origin));
+    while (std::optional<Piece> piece = joins.Take(origin, Received(origin))) {
+      absl::Status status;
+      if (piece->skip) {
+        Skip skip;
+        skip.ParseFromString(piece->bytes);
+        // Peers put skips together as they stand in their logs.
+        skip.set_first(Received(origin).value() + 1);
+        status = core_.StageSkip(skip);
+      } else {
+        status = core_.StageEntry(piece->bytes);
+      }
+      // Whoever sent it is asked again, and told why if it is refused then too.
+      if (!status.ok()) joins.Drop(origin);
+    }
+  }
+
+  const ReplicaName& peer_;
+  ReplicaCore& core_;
+  Taken& taken_;
+};
 
 // A disk that was put back to an old copy knows nothing of the starts since, and its own may look
 // earlier than they do. Its word counts, unless a later start of it knows that it is over.
@@ -78,6 +223,7 @@ absl::StatusOr<PeerBatch> UnpackResponse(const ReplicaName& peer,
     batch.credit_bytes += response.seed_chunk().block().size();
   }
   batch.skips.assign(response.skips().begin(), response.skips().end());
+  batch.gaps.assign(response.gaps().begin(), response.gaps().end());
   batch.heartbeat = response.heartbeat();
   for (const auto* reports : {&response.hello().origins(), &response.heartbeat().origins()}) {
     for (const internal::v1::OriginReport& report : *reports) {
@@ -99,7 +245,8 @@ Taken TakeIn(const PeerBatch& batch, ReplicaCore& core, const Moment& now) {
     return taken;
   }
   for (const auto& [origin, replica] : batch.names) core.ObserveReplica(origin, replica);
-  taken.status = StageAll(batch, core, taken);
+  if (batch.hello) core.joins().Forget(batch.peer);
+  taken.status = Stager(batch.peer, core, taken).All(batch);
   if (!taken.status.ok()) return taken;
   for (const internal::v1::Watermark& watermark : batch.heartbeat.watermarks()) {
     const HybridTime time(watermark.timestamp());

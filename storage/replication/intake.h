@@ -31,6 +31,7 @@ struct PeerBatch {
   std::optional<internal::v1::Hello> hello;
   internal::v1::EntryBlock block;
   std::vector<internal::v1::Skip> skips;
+  std::vector<internal::v1::Gap> gaps;
   std::optional<internal::v1::SeedChunk> seed_chunk;
   internal::v1::Heartbeat heartbeat;
   // Whose start each origin is, as the peer says.
@@ -67,6 +68,9 @@ struct Taken {
   // Origins that do not go on over this link, each with the first reason. What the batch has of
   // other origins is staged.
   std::vector<RefusedOrigin> refused;
+  // Origins of which something was dropped, as it would have to wait and too much does already. The
+  // peer is to hold them until there is room (JoinHolds).
+  std::vector<Origin> full;
   // Why the piece of a seeding that it has was refused: FAILED_PRECONDITION, PERMISSION_DENIED or
   // RESOURCE_EXHAUSTED, as ReplicaCore::StageSeedChunk. The link goes on.
   absl::Status seed_refused;
@@ -76,7 +80,8 @@ struct Taken {
   uint64_t entries = 0;
 };
 
-// Stages everything that the batch has, in the order of PullResponse's fields. Nothing is
+// Stages everything that the batch has, in the order of PullResponse's fields, and what waited for
+// it. What lies beyond a gap in the peer's stream waits (ReplicaCore::joins()). Nothing is
 // committed.
 Taken TakeIn(const PeerBatch& batch, ReplicaCore& core, const Moment& now);
 

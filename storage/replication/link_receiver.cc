@@ -29,6 +29,9 @@ PullRequest LinkReceiver::OnConnected(const std::string& topology_fingerprint,
   left_ = view.left;
   acknowledged_.clear();
   not_from_peer_.clear();
+  gaps_.Clear();
+  holds_.Clear();
+  waits_.clear();
   paused_.Clear();
   peer_holds_back_ = false;
   if (compare_ != nullptr) compare_->Reset();
@@ -38,6 +41,7 @@ PullRequest LinkReceiver::OnConnected(const std::string& topology_fingerprint,
   PullRequest request;
   *request.mutable_hello() = MakeHello(options_.cluster, options_.self, topology_fingerprint, view,
                                        wall, options_.frame_version);
+  request.mutable_hello()->set_takes_gaps(true);
   request.set_credit_bytes(options_.credit_bytes);
   for (const OriginView& origin : view.origins) {
     acknowledged_[origin.origin] = {origin.received, origin.applied};
@@ -112,6 +116,7 @@ absl::Status LinkReceiver::OnResponse(const PullResponse& response, SteadyTime n
     if (not_from_peer_.size() >= kOriginsMax && !not_from_peer_.contains(origin)) continue;
     not_from_peer_[origin] = Sequence(end.sequence());
   }
+  for (const internal::v1::Gap& gap : response.gaps()) gaps_.Add(gap);
   if (response.has_compare() && compare_ != nullptr) {
     return compare_->OnResponse(response.compare());
   }
@@ -166,6 +171,8 @@ std::optional<PullRequest> LinkReceiver::NextRequest(const ReplicaView& view) {
     request.set_standby(stand_by_);
   }
   paused_.AddTo(request, view, now_);
+  gaps_.Prune(view);
+  holds_.AddTo(request, options_.peer, view);
   // What lags far behind has too much in flight to be compared.
   if (compare_ != nullptr &&
       (!compare_->idle() || EntriesBehind(view) <= options_.streaming_entries)) {
@@ -234,6 +241,10 @@ v1::LinkStatus LinkReceiver::Status(const ReplicaView& view, absl::Time wall) co
           absl::StrCat("the peer can not send on from entry ", after.value(), " of origin ",
                        absl::Hex(origin.value()),
                        ": the topologies differ about it, or the peer may not hold it"));
+    }
+    if (!waits_.empty()) {
+      status.set_state(v1::LINK_STATE_PAUSED);
+      status.set_reason(waits_);
     }
     if (!paused_.empty()) {
       status.set_state(v1::LINK_STATE_PAUSED);

@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -22,6 +23,8 @@
 #include "storage/engine/kv_engine.h"
 #include "storage/replication/block_codec.h"
 #include "storage/replication/compare_initiator.h"
+#include "storage/replication/gap_notes.h"
+#include "storage/replication/join_holds.h"
 #include "storage/replication/paused_origins.h"
 #include "storage/replication/replica_view.h"
 #include "storage/replication/seed_link.h"
@@ -66,6 +69,8 @@ class LinkReceiver {
   absl::StatusOr<bool> OnRefused(Origin origin, absl::Status why) {
     return paused_.OnRefused(origin, std::move(why));
   }
+  // Something of the origin was dropped, as too much waits already.
+  void OnFull(Origin origin) { holds_.OnFull(origin); }
   // A message for the peer if there is something to say: credit, acknowledgements, relays. What the
   // peer gives is acknowledged at once, as writers may wait for it there; all else twice a second.
   std::optional<internal::v1::PullRequest> NextRequest(const ReplicaView& view);
@@ -86,6 +91,9 @@ class LinkReceiver {
   // Other replicas' origins that this peer is to send, from the received positions on.
   void WantRelay(std::map<Origin, Sequence> wanted);
 
+  // Why an origin waits that the peer relays; empty: none does.
+  void Waits(std::string why) { waits_ = std::move(why); }
+
   // True: another replica of this region pulls what the peer has, and this one stands by.
   void StandBy(bool stand_by) { stand_by_ = stand_by; }
   // What is kept for seeding, and what the peer is to be asked for.
@@ -100,6 +108,11 @@ class LinkReceiver {
   const std::map<Origin, PeerOrigin>& peer_origins() const { return peer_origins_; }
   // True if the peer said that it can not send the origin beyond `after`.
   bool NotFromPeer(Origin origin, Sequence after) const;
+  // Namespaces of which the peer does not give entries behind `after`, and up to `last`.
+  std::set<std::string> Gaps(Origin origin, Sequence after,
+                             Sequence last = Sequence(~uint64_t{0})) const {
+    return gaps_.Namespaces(origin, after, last);
+  }
   const ReplicaName& peer() const { return options_.peer; }
   // The origin by which the peer opened the stream; 0 before its hello.
   Origin peer_start() const { return peer_start_; }
@@ -122,6 +135,9 @@ class LinkReceiver {
   std::map<Origin, Sequence> not_from_peer_;
   std::map<Origin, std::pair<Sequence, Sequence>> acknowledged_;
   SteadyTime acknowledge_all_ = -absl::InfiniteDuration();  // when all is due
+  GapNotes gaps_;
+  JoinHolds holds_;
+  std::string waits_;
   PausedOrigins paused_;
   bool stand_by_ = false;
   bool peer_holds_back_ = false;               // as it was told

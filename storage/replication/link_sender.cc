@@ -69,6 +69,7 @@ std::optional<PullResponse> LinkSender::OnHello(const Hello& hello,
   }
   peer_ = ReplicaName(hello.replica());
   peer_fingerprint_ = hello.topology_fingerprint();
+  takes_gaps_ = hello.takes_gaps();
   frame_version_ = std::min(hello.frame_version(), options_.frame_version);
   if (peer_ == options_.self || topology->FindReplica(peer_) == nullptr) {
     return refuse(
@@ -120,6 +121,14 @@ void LinkSender::OnTopology(std::shared_ptr<const Topology> topology) {
     policy_.reset();
   }
   not_from_me_.clear();
+  // What was not given may be given now.
+  for (const Origin origin : gapped_) {
+    for (auto* positions : {&sent_, &relay_}) {
+      auto found = positions->find(origin);
+      if (found != positions->end()) found->second = PeerReceived(origin);
+    }
+  }
+  gapped_.clear();
 }
 
 void LinkSender::OnRequest(const PullRequest& request, const ReplicaView& view) {
@@ -225,7 +234,7 @@ absl::StatusOr<std::optional<PullResponse>> LinkSender::NextEntries(const Replic
     credit_ -= static_cast<int64_t>(response.batch().block().size());
   }
   if (!response.has_batch() && response.skips().empty() && response.not_from_me().empty() &&
-      response.truncated().empty()) {
+      response.truncated().empty() && response.gaps().empty()) {
     return std::optional<PullResponse>();
   }
   return std::optional<PullResponse>(std::move(response));
@@ -245,6 +254,8 @@ absl::StatusOr<bool> LinkSender::Fill(Origin origin, Sequence limit, Origin self
     std::string trimmed;
     Skip skip;
     Verdict verdict = Verdict::kNotFromMe;
+    // Classes that this side was not given; null if it has the whole entry.
+    const google::protobuf::RepeatedPtrField<ChangeClass>* left_out = nullptr;
     if (record->kind == LogRecord::Kind::kEntry) {
       if (key->sequence.value() != sent.value() + 1) break;  // a gap: reported below
       auto judged = JudgeEntry(record->body, origin == self, trimmed, skip);
@@ -263,6 +274,13 @@ absl::StatusOr<bool> LinkSender::Fill(Origin origin, Sequence limit, Origin self
                       [this](const ChangeClass& c) { return Judge(c) == Verdict::kSkip; }) ||
           HP_MUTANT(kRelaySpreadsSkips);
       verdict = forbidden && !skip.classes().empty() ? Verdict::kSkip : Verdict::kNotFromMe;
+      left_out = &skip.classes();
+    }
+    if (verdict == Verdict::kNotFromMe && left_out != nullptr && takes_gaps_) {
+      if (skips_left-- == 0) return false;
+      AddGap(origin, key->sequence, *left_out, sent, response);
+      sent = key->sequence;
+      continue;
     }
     if (verdict == Verdict::kNotFromMe) {
       not_from_me_[origin] = sent;
@@ -278,8 +296,9 @@ absl::StatusOr<bool> LinkSender::Fill(Origin origin, Sequence limit, Origin self
       sent = key->sequence;
       continue;
     }
-    // Skips stand behind the entries of a message, so an entry after a skip begins a new one.
-    if (skipped) return false;
+    // Skips stand behind the entries of a message, so an entry after a skip begins a new one,
+    // unless there are gaps: a receiver that takes them goes by the sequences.
+    if (skipped && response.gaps().empty()) return false;
     if (HP_MUTANT(kResendRestamped) && origin != self) {
       auto entry = ParseEntry(record->body);
       if (!entry.ok()) return entry.status();
@@ -421,6 +440,29 @@ void LinkSender::AddSkip(Skip skip, PullResponse& response) const {
           return c.SerializeAsString() == added.SerializeAsString();
         });
     if (!known) *last->add_classes() = added;
+  }
+}
+
+void LinkSender::AddGap(Origin origin, Sequence last,
+                        const google::protobuf::RepeatedPtrField<ChangeClass>& classes,
+                        Sequence sent, PullResponse& response) {
+  gapped_.insert(origin);
+  internal::v1::Gap* gap = response.gaps().empty()
+                               ? nullptr
+                               : response.mutable_gaps(response.gaps_size() - 1);
+  if (gap == nullptr || gap->origin() != origin.value() || gap->last() != sent.value()) {
+    gap = response.add_gaps();
+    gap->set_origin(origin.value());
+    gap->set_first(sent.value() + 1);
+  }
+  gap->set_last(last.value());
+  for (const ChangeClass& missing : classes) {
+    if (Judge(missing) == Verdict::kSkip) continue;
+    const bool known =
+        std::any_of(gap->classes().begin(), gap->classes().end(), [&missing](const ChangeClass& c) {
+          return c.SerializeAsString() == missing.SerializeAsString();
+        });
+    if (!known) *gap->add_classes() = missing;
   }
 }
 

@@ -93,6 +93,10 @@ class LinkSender {
   absl::StatusOr<Verdict> JudgeEntry(absl::string_view bytes, bool own, std::string& trimmed,
                                      internal::v1::Skip& skip) const;
   void AddSkip(internal::v1::Skip skip, internal::v1::PullResponse& response) const;
+  // What was left out for this side, and which the peer may hold in part: none of it is given.
+  void AddGap(Origin origin, Sequence last,
+              const google::protobuf::RepeatedPtrField<internal::v1::ChangeClass>& classes,
+              Sequence sent, internal::v1::PullResponse& response);
   // What follows `sent` is not in the log: says so if it was truncated. DATA_LOSS if it was not.
   absl::Status AddTruncated(Origin origin, Sequence sent, internal::v1::PullResponse& response);
   absl::Status MayGive(const std::string& name_space, const ReplicaView& view) const;
@@ -108,6 +112,10 @@ class LinkSender {
   // Of this side's region.
   std::optional<HoldingPolicy> own_policy_;
   bool topologies_agree_ = false;
+  // The receiver takes what is beyond a gap.
+  bool takes_gaps_ = false;
+  // Origins of which the peer was told of a gap.
+  std::set<Origin> gapped_;
   int64_t credit_ = 0;
   // The last sequence sent (or known to be there), by origin that is being sent.
   std::map<Origin, Sequence> sent_;

@@ -43,6 +43,7 @@ ReplicaCore::ReplicaCore(Options options, KvEngine* engine, Origin self, const M
       applier_({self_, &origins_, &items_, &requests_, &clock_, &counters_, &seeds_}),
       seeds_(options_.seeding, &staging_, &items_, &requests_, &origins_),
       holdings_(&staging_, &digests_, &seeds_),
+      joins_(options_.joining_streams),
       membership_({options_.replica, self_, &origins_, &items_, &staging_, &counters_}),
       ceiling_(floor) {
   items_.AddObserver(&expiry_);
@@ -467,6 +468,13 @@ void ReplicaCore::Publish(const Moment& now) {
   if (seeds_.TakeChanged()) seeds_view_ = seeds_.View();
   view->seeding = seeds_view_;
   membership_.Show(*view);
+  joins_.Prune([this](Origin origin) -> std::optional<Sequence> {
+    const OriginState* state = origins_.Find(origin);
+    if (state == nullptr) return Sequence(0);
+    const bool ended = state->frozen || (state->closed_end && state->received >= *state->closed_end);
+    return ended ? std::nullopt : std::optional<Sequence>(state->received);
+  });
+  view->joins = joins_.View();
   view_ = std::move(view);
 }
 

@@ -55,6 +55,7 @@
 #include "storage/replication/retention.h"
 #include "storage/replication/seed_receiver.h"
 #include "storage/replication/staging.h"
+#include "storage/replication/stream_join.h"
 
 namespace homeport {
 
@@ -91,6 +92,7 @@ class ReplicaCore {
     // The conflict journal's size at most.
     uint64_t conflict_journal_bytes = 64 * 1024 * 1024;
     SeedReceiver::Options seeding;
+    StreamJoin::Options joining_streams;
   };
 
   // Takes over what the engine has, or starts a new replica on an empty one, and commits the chain
@@ -124,6 +126,10 @@ class ReplicaCore {
   // Stages a note that entries were left out because this region may not hold them. Errors as
   // above; FAILED_PRECONDITION also if by this side's policy it may.
   absl::Status StageSkip(const internal::v1::Skip& skip);
+  // What waits for entries of its origin that other peers bring.
+  StreamJoin& joins() { return joins_; }
+  // Which entries and skips may come in.
+  const Admission& admission() const { return admission_; }
   // Merges a peer's item, of which a comparison found that both sides should have the same.
   // PERMISSION_DENIED if this region may not hold it; FAILED_PRECONDITION if it is from too far in
   // the future; DATA_LOSS and the engine's errors. On error nothing is staged for it.
@@ -236,6 +242,7 @@ class ReplicaCore {
   SeedReceiver seeds_;
   std::shared_ptr<const SeedView> seeds_view_;
   Holdings holdings_;
+  StreamJoin joins_;
   Membership membership_;
   // To be carried out, in turn.
   std::deque<Truncation> truncations_;

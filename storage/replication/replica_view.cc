@@ -31,6 +31,14 @@ Sequence ReplicaView::AppliedOf(Origin origin) const {
   return view == nullptr ? Sequence(0) : view->applied;
 }
 
+Sequence ReplicaView::SeenOf(const ReplicaName& peer, Origin origin) const {
+  const JoinView::OfOrigin* joined = joins == nullptr ? nullptr : joins->Find(origin);
+  if (joined == nullptr) return Sequence(0);
+  auto found = joined->seen.find(peer);
+  if (found == joined->seen.end() || found->second <= ReceivedOf(origin)) return Sequence(0);
+  return found->second;
+}
+
 bool ReplicaView::Covers(const SessionToken& token, SessionToken::Position* missing) const {
   for (const SessionToken::Position& position : token.positions()) {
     if (AppliedOf(position.origin) < position.sequence && !HP_MUTANT(kTokenIgnored)) {

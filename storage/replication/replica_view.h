@@ -13,6 +13,7 @@
 #include "storage/model/hybrid_time.h"
 #include "storage/replication/member_view.h"
 #include "storage/replication/seed_view.h"
+#include "storage/replication/stream_join.h"
 
 namespace homeport {
 
@@ -65,6 +66,8 @@ struct ReplicaView {
   std::shared_ptr<const MemberReports> members;
   // Every member was heard of.
   bool members_complete = false;
+  // Entries that wait for others of their origin which come from elsewhere. Null if there are none.
+  std::shared_ptr<const JoinView> joins;
   // Replicas that have left, with their origins. May be null.
   std::shared_ptr<const LeftReplicas> left;
 
@@ -76,6 +79,9 @@ struct ReplicaView {
   const OriginView* Find(Origin origin) const;
   Sequence ReceivedOf(Origin origin) const;
   Sequence AppliedOf(Origin origin) const;
+  // Up to where the peer's stream of the origin was taken, if that is beyond what is received:
+  // nothing of what lies between comes from that peer. Otherwise 0.
+  Sequence SeenOf(const ReplicaName& peer, Origin origin) const;
   // True if everything that the token names is applied here. If not, `missing` (may be null) is one
   // position that is not.
   bool Covers(const SessionToken& token, SessionToken::Position* missing = nullptr) const;

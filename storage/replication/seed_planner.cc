@@ -44,7 +44,7 @@ std::map<Origin, Sequence> OutOfLogs(const ReplicaView& view,
     for (const auto& [origin, peer] : candidate.receiver->peer_origins()) {
       const Sequence have = view.ReceivedOf(origin);
       if (peer.received <= have || candidate.receiver->seeds().TruncatedAt(origin, have) ||
-          candidate.receiver->NotFromPeer(origin, have)) {
+          LacksNext(view, candidate, origin)) {
         continue;
       }
       needed.erase(origin);

@@ -13,6 +13,7 @@ namespace homeport {
 namespace {
 
 std::shared_ptr<const Topology> MakeTopology(int size, const std::vector<int>& some_regions,
+                                             const Mesh::Namespaces& more,
                                              const std::set<int>* listed = nullptr) {
   internal::v1::Topology proto;
   proto.set_cluster("mesh");
@@ -32,6 +33,11 @@ std::shared_ptr<const Topology> MakeTopology(int size, const std::vector<int>& s
   internal::v1::Namespace* some = proto.add_namespaces();
   some->set_name("some");
   for (const int region : some_regions) some->add_regions(absl::StrCat("r", region));
+  for (const auto& [name, regions] : more) {
+    internal::v1::Namespace* added = proto.add_namespaces();
+    added->set_name(name);
+    for (const int region : regions) added->add_regions(absl::StrCat("r", region));
+  }
   auto topology = Topology::Create(proto);
   HP_CHECK(topology.ok());
   return *topology;
@@ -39,7 +45,8 @@ std::shared_ptr<const Topology> MakeTopology(int size, const std::vector<int>& s
 
 }  // namespace
 
-Mesh::Mesh(int size) : topology_(MakeTopology(size, {0, 1})), nodes_(size) {
+Mesh::Mesh(int size, Namespaces more)
+    : more_(std::move(more)), topology_(MakeTopology(size, {0, 1}, more_)), nodes_(size) {
   for (int from = 0; from < size; ++from) {
     for (int to = 0; to < size; ++to) {
       if (from != to) links_[{from, to}] = std::make_unique<Link>();
@@ -60,6 +67,7 @@ bool Mesh::TryStart(int at) {
   options.cluster = "mesh";
   options.replica = NameOf(at);
   options.seeding = seed_receiver_;
+  options.joining_streams = joining_;
   // Scrambled, so that the order of origins is not the order of starts.
   const Origin origin(++origins_ * 0x9e3779b97f4a7c15ull);
   auto core = ReplicaCore::Open(options, node.engine.get(), origin, Now(at));
@@ -255,6 +263,7 @@ absl::Status Mesh::Take(int to, const internal::v1::PullResponse& response, Link
     auto news = link.receiver->OnRefused(refused.origin, std::move(refused.why));
     if (!news.ok()) return news.status();
   }
+  for (const Origin origin : taken.full) link.receiver->OnFull(origin);
   if (!taken.seed_refused.ok()) link.receiver->seeds().OnRefused(taken.seed_refused, now_);
   link.receiver->OnCommitted(batch->credit_bytes, taken.entries, now_);
   return absl::OkStatus();
@@ -300,8 +309,11 @@ void Mesh::PlanAllRelays(int at) {
         {NameOf(from), link.receiver->established(), !link.up, link.receiver.get()});
     receivers.push_back(link.receiver.get());
   }
-  auto plan = PlanRelays(*core(at).view(), NameOf(at), candidates);
-  for (size_t i = 0; i < receivers.size(); ++i) receivers[i]->WantRelay(std::move(plan[i]));
+  RelayPlan plan = PlanRelays(*core(at).view(), NameOf(at), *topology_, candidates);
+  for (size_t i = 0; i < receivers.size(); ++i) {
+    receivers[i]->WantRelay(std::move(plan.relays[i]));
+    receivers[i]->Waits(std::move(plan.waits[i]));
+  }
 }
 
 void Mesh::PlanAllSeeding(int at) {
@@ -325,7 +337,7 @@ void Mesh::PlanAllSeeding(int at) {
 }
 
 void Mesh::SetRegionsOfSome(const std::vector<int>& regions) {
-  topology_ = MakeTopology(size(), regions);
+  topology_ = MakeTopology(size(), regions, more_);
   for (const auto& [ends, link] : links_) Cut(ends.first, ends.second);
   for (int i = 0; i < size(); ++i) {
     if (!running(i)) continue;
@@ -335,7 +347,7 @@ void Mesh::SetRegionsOfSome(const std::vector<int>& regions) {
 }
 
 void Mesh::SetListed(const std::set<int>& listed) {
-  topology_ = MakeTopology(size(), {0, 1}, &listed);
+  topology_ = MakeTopology(size(), {0, 1}, more_, &listed);
   for (const auto& [ends, link] : links_) Cut(ends.first, ends.second);
   for (int i = 0; i < size(); ++i) {
     if (running(i)) core(i).SetMembers(MembersOf(*topology_));

@@ -28,7 +28,10 @@ namespace homeport {
 class Mesh {
  public:
   // Every region holds "all"; "some" is held by regions 0 and 1 only.
-  explicit Mesh(int size);
+  explicit Mesh(int size) : Mesh(size, {}) {}
+  // Besides, these namespaces are held by these regions.
+  using Namespaces = std::map<std::string, std::vector<int>>;
+  Mesh(int size, Namespaces more);
 
   int size() const { return static_cast<int>(nodes_.size()); }
   // Opens the replica on its disk with a new origin.
@@ -104,6 +107,8 @@ class Mesh {
     seed_receiver_ = receiver;
     seed_sender_ = sender;
   }
+  // How much may wait for other links' entries at replicas that start from now on.
+  void SetJoining(const StreamJoin::Options& options) { joining_ = options; }
   // What `to` says of its link from `from`.
   v1::LinkStatus Status(int from, int to) {
     return links_.at({from, to})->receiver->Status(*core(to).view(), Now(to).wall);
@@ -138,6 +143,7 @@ class Mesh {
   absl::Status Commit(int at);
   absl::Status Take(int to, const internal::v1::PullResponse& response, Link& link);
 
+  Namespaces more_;
   std::shared_ptr<const Topology> topology_;
   std::vector<Node> nodes_;
   std::map<std::pair<int, int>, std::unique_ptr<Link>> links_;
@@ -147,6 +153,7 @@ class Mesh {
   int quiet_from_round_ = 0;
   SeedReceiver::Options seed_receiver_;
   SeedSender::Options seed_sender_;
+  StreamJoin::Options joining_;
   bool comparisons_ = false;
   bool upkeep_ = false;
 };
