@@ -5,7 +5,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "storage/replica/replica_impl.h"
-#include "storage/replication/identity.h"
 #include "storage/replication/item_types.h"
 
 namespace homeport {
@@ -28,9 +27,6 @@ absl::StatusOr<std::shared_ptr<Replica>> Replica::Open(ReplicaOptions options,
   }
   const int region = RegionOf(*topology, options.name);
   // First of all: without its owner's name a disk with anything on it is refused.
-  if (auto status = ClaimIdentity(engine.get(), topology->cluster(), options.name); !status.ok()) {
-    return absl::Status(status.code(), absl::StrCat(options.data_path, ": ", status.message()));
-  }
   auto phase = LoadJoinPhase(engine.get(), topology->cluster(), options.name,
                              topology->proto().regions(region).joining());
   if (!phase.ok()) {
@@ -95,6 +91,7 @@ int Replica::AddListener(std::function<void()> listener) {
 }
 void Replica::RemoveListener(int number) { impl_->RemoveListener(number); }
 absl::Status Replica::WriteState() const { return impl_->WriteState(); }
+bool Replica::MayBeReopened() const { return impl_->MayBeReopened(); }
 ReplicaStats Replica::Stats() const { return impl_->Stats(); }
 void Replica::Stop() { impl_->Stop(); }
 

@@ -10,36 +10,16 @@
 #include "common/log/log.h"
 #include "common/status/error.h"
 #include "storage/model/keys.h"
-#include "storage/replication/identity.h"
 #include "storage/replication/twin.h"
 
 namespace homeport {
 namespace {
 
-constexpr absl::string_view kPhaseKey = "join_phase";
 // Beyond the clocks' drift, what a start may have promised ahead of its clock, and then some.
 constexpr absl::Duration kTwinMargin = absl::Seconds(2);
 
 std::string RegionOf(const ReplicaName& replica) {
   return replica.value().substr(0, replica.value().find('/'));
-}
-
-// Replicas that hold something that the region of `self` holds, and that are not new themselves.
-std::vector<ReplicaName> PeersToCatchUpWith(const Topology& topology, const ReplicaName& self) {
-  std::vector<ReplicaName> peers;
-  const std::optional<int> own = topology.FindRegion(RegionOf(self));
-  if (!own) return peers;
-  for (int region = 0; region < static_cast<int>(topology.regions().size()); ++region) {
-    if (topology.proto().regions(region).joining()) continue;
-    const bool shares = std::any_of(
-        topology.namespaces().begin(), topology.namespaces().end(),
-        [&](const NamespaceInfo& info) { return info.HeldBy(*own) && info.HeldBy(region); });
-    if (!shares) continue;
-    for (const ReplicaInfo& replica : topology.regions()[region].replicas) {
-      if (replica.name != self) peers.push_back(replica.name);
-    }
-  }
-  return peers;
 }
 
 v1::ReplicaPhase PhaseOf(JoinState::Phase phase, bool leaving) {
@@ -55,30 +35,6 @@ v1::ReplicaPhase PhaseOf(JoinState::Phase phase, bool leaving) {
 }
 
 }  // namespace
-
-absl::StatusOr<JoinState::Phase> LoadJoinPhase(KvEngine* engine, const std::string& cluster,
-                                               const ReplicaName& replica, bool joining) {
-  // With the identity, so that a start that ends in between begins as a new one again.
-  WriteBatch first;
-  if (joining) {
-    first.Put(Table::kMeta, std::string(kPhaseKey),
-              std::string(PhaseName(JoinState::Phase::kCatchingUp)));
-  }
-  auto claimed = ClaimIdentity(engine, cluster, replica, std::move(first));
-  if (!claimed.ok()) return claimed;
-  auto stored = engine->Get(Table::kMeta, kPhaseKey);
-  if (!stored.ok()) return stored.status();
-  if (!stored->has_value()) return JoinState::Phase::kServing;
-  std::optional<JoinState::Phase> phase = ParsePhase(**stored);
-  if (!phase) return absl::DataLossError("the stored phase of joining does not parse");
-  return *phase;
-}
-
-absl::Status StoreJoinPhase(KvEngine* engine, JoinState::Phase phase) {
-  WriteBatch batch;
-  batch.Put(Table::kMeta, std::string(kPhaseKey), std::string(PhaseName(phase)));
-  return engine->Write(batch, KvEngine::Durability::kSynced);
-}
 
 ReplicaGuards::ReplicaGuards(Options options, HybridTime started, const Topology& topology)
     : options_(std::move(options)),

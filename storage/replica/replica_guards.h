@@ -16,18 +16,11 @@
 #include "homeport/v1/admin.pb.h"
 #include "storage/engine/kv_engine.h"
 #include "storage/replication/clock_guard.h"
+#include "storage/replication/join_phase.h"
 #include "storage/replication/join_state.h"
 #include "storage/replication/replica_view.h"
 
 namespace homeport {
-
-// The phase that an engine's replica is in. An empty engine is claimed for the replica, in phase
-// kCatchingUp if its region is joining. To be called before the replica is opened. Errors as
-// ClaimIdentity(); DATA_LOSS also if the stored phase does not parse.
-absl::StatusOr<JoinState::Phase> LoadJoinPhase(KvEngine* engine, const std::string& cluster,
-                                               const ReplicaName& replica, bool joining);
-// Writes it, synced.
-absl::Status StoreJoinPhase(KvEngine* engine, JoinState::Phase phase);
 
 // Thread-safe.
 class ReplicaGuards {

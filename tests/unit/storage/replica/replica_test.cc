@@ -166,6 +166,16 @@ class ReplicaTest : public ::testing::Test {
     StoreResponse response;
     return Call(request, response);
   }
+  // Until the commit thread has gone round so often: the first may have begun before the call.
+  void AwaitCommits(int count) {
+    absl::BlockingCounter left(count);
+    std::atomic<int> called = 0;
+    const int listener = replica_->AddListener([&] {
+      if (called.fetch_add(1) < count) left.DecrementCount();
+    });
+    left.Wait();
+    replica_->RemoveListener(listener);
+  }
   // A write that is on its way while the disk is held.
   struct Pending {
     StoreRequest request;
@@ -284,6 +294,35 @@ TEST_F(ReplicaTest, AfterAFailedSyncNothingIsAcknowledgedAndReadsGoOn) {
   EXPECT_EQ(response.get().item().value(), "1");
 }
 
+TEST_F(ReplicaTest, StorageThatFailedOnAFullDiskMayBeReopenedOnceThereIsRoom) {
+  Open();
+  ASSERT_TRUE(Call(Put("x", "1")).ok());
+  EXPECT_FALSE(replica_->MayBeReopened());
+  disk_->FailNextWrite(absl::StatusCode::kResourceExhausted, MemoryDisk::Fate::kLost);
+  EXPECT_EQ(ReasonOf(Call(Put("x", "2"))), reason::kOutcomeUnknown);
+  EXPECT_EQ(Call(Put("x", "3")).code(), absl::StatusCode::kResourceExhausted);
+  disk_->SetCapacity(options_.disk_reserve_bytes / 2);
+  clock_.Advance(absl::Seconds(2));
+  AwaitCommits(2);
+  EXPECT_FALSE(replica_->MayBeReopened());
+  disk_->SetCapacity(options_.disk_reserve_bytes * 4);
+  clock_.Advance(absl::Seconds(2));
+  AwaitCommits(2);
+  EXPECT_TRUE(replica_->MayBeReopened());
+  StoreResponse response;
+  ASSERT_TRUE(Call(Get("x"), response).ok());
+  EXPECT_EQ(response.get().item().value(), "1");
+}
+
+TEST_F(ReplicaTest, StorageThatFailedOtherwiseIsNotReopenedByItself) {
+  Open();
+  disk_->FailNextWrite(absl::StatusCode::kUnavailable, MemoryDisk::Fate::kLost);
+  EXPECT_FALSE(Call(Put("x", "1")).ok());
+  clock_.Advance(absl::Seconds(2));
+  AwaitCommits(2);
+  EXPECT_FALSE(replica_->MayBeReopened());
+}
+
 TEST_F(ReplicaTest, AFullDiskRefusesWritesUntilThereIsRoomAgain) {
   disk_->SetCapacity(options_.disk_reserve_bytes / 2);
   Open();
@@ -361,6 +400,39 @@ TEST_F(ReplicaTest, ANamespaceOfOtherRegionsIsRefused) {
   EXPECT_EQ(ReasonOf(Call(request)), reason::kNotHere);
   request.mutable_get()->set_namespace_("nowhere");
   EXPECT_EQ(ReasonOf(Call(request)), reason::kNamespaceUnknown);
+}
+
+// A region that joins; the file says so, or no more.
+class JoiningTest : public ReplicaTest {
+ protected:
+  void OpenJoining(bool joining) {
+    replica_.reset();
+    internal::v1::Topology proto = MakeTopology()->proto();
+    proto.mutable_regions(0)->set_joining(joining);
+    auto topology = Topology::Create(proto);
+    ASSERT_TRUE(topology.ok()) << topology.status();
+    auto engine = MemoryEngine::Open(disk_);
+    ASSERT_TRUE(engine.ok()) << engine.status();
+    auto replica =
+        Replica::Open(options_, std::move(*engine), &clock_, *topology, Origin(++origins_));
+    ASSERT_TRUE(replica.ok()) << replica.status();
+    replica_ = std::move(*replica);
+  }
+};
+
+TEST_F(JoiningTest, AnEmptyDiskOfAJoiningRegionRefusesReadsAndWritesAlsoAfterAnotherStart) {
+  OpenJoining(true);
+  EXPECT_EQ(ReasonOf(Call(Get("x"))), reason::kCatchingUp);
+  EXPECT_EQ(ReasonOf(Call(Put("x", "1"))), reason::kCatchingUp);
+  OpenJoining(false);
+  EXPECT_EQ(ReasonOf(Call(Get("x"))), reason::kCatchingUp);
+}
+
+TEST_F(JoiningTest, ADiskThatServedBeforeServesOn) {
+  OpenJoining(false);
+  EXPECT_TRUE(Call(Put("x", "1")).ok());
+  OpenJoining(true);
+  EXPECT_TRUE(Call(Get("x")).ok());
 }
 
 TEST_F(ReplicaTest, MoreWritesThanTheQueueHoldsAreRefused) {
