@@ -263,17 +263,10 @@ void Invariants::CheckParts(int node, int item, const std::string& where,
                             const internal::v1::StoredItem* stored) {
   const ReplicaView& view = *world_->node(node).core->view();
   // As of a register: entries that were lost are there as far as the item names them.
-  Past lost;
-  if (stored != nullptr) {
-    ForEachPosition(*stored, [this, &lost](Origin origin, Sequence sequence) {
-      const EntryRecord* entry = world_->history().Find(origin.value(), sequence.value());
-      if (entry != nullptr && entry->lost) lost.Advance(origin.value(), sequence.value());
-    });
-  }
-  const ExpectedParts expected =
-      world_->history().PartsOf(item, [&view, &lost](uint64_t origin) {
-        return std::max(view.AppliedOf(Origin(origin)).value(), lost.Of(origin));
-      });
+  const Past lost = stored == nullptr ? Past() : LostOf(*stored);
+  const ExpectedParts expected = world_->history().PartsOf(item, [&view, &lost](uint64_t origin) {
+    return std::max(view.AppliedOf(Origin(origin)).value(), lost.Of(origin));
+  });
   const bool present = stored != nullptr && !IsTombstone(*stored);
   // After a seeding what is newer than the positions is here too, until they get there.
   if (world_->node(node).seeded && !world_->converged()) return;
@@ -294,6 +287,24 @@ void Invariants::CheckParts(int node, int item, const std::string& where,
     return world_->Fail(absl::StrCat(where, ": is ", CounterValue(*stored), "; its history makes ",
                                      expected.number));
   }
+}
+
+Past Invariants::LostOf(const internal::v1::StoredItem& item) {
+  Past lost;
+  ForEachPosition(item, [this, &lost](Origin origin, Sequence sequence) {
+    const EntryRecord* entry = world_->history().Find(origin.value(), sequence.value());
+    if (entry != nullptr && entry->lost) lost.Advance(origin.value(), sequence.value());
+  });
+  return lost;
+}
+
+bool Invariants::RestsOnLost(int node, const std::string& item_key,
+                             const internal::v1::StoredItem& theirs) {
+  if (!LostOf(theirs).positions().empty()) return true;
+  auto bytes = world_->node(node).raw->Get(Table::kItems, item_key);
+  internal::v1::StoredItem ours;
+  return bytes.ok() && bytes->has_value() && ours.ParseFromString(**bytes) &&
+         !LostOf(ours).positions().empty();
 }
 
 // A delete may be forgotten once every replica that may hold the item has applied it.

@@ -25,6 +25,9 @@ class Invariants {
   void OnFrame(int node, const PeerBatch& batch);
   // What the replica stores of the item is what the history says that it has applied.
   void CheckItem(int node, int item);
+  // A replica's item, or a peer's, shows what a seeding has brought of an entry that was lost after
+  // that: the only difference that comparisons may find.
+  bool RestsOnLost(int node, const std::string& item_key, const internal::v1::StoredItem& theirs);
   // Everything that a converged world must be.
   void CheckConverged();
 
@@ -36,6 +39,8 @@ class Invariants {
   void CheckParts(int node, int item, const std::string& where,
                   const internal::v1::StoredItem* stored);
   void CheckCleaned(int node, int item, const std::string& where, const EntryRecord& entry);
+  // The positions of lost entries that an item names.
+  Past LostOf(const internal::v1::StoredItem& item);
   void CheckStore(int node);
   void CheckDigests(int name_space);
 

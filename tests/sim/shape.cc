@@ -77,12 +77,12 @@ std::string Shape::Describe() const {
 
 Shape DrawShape(Random random) {
   Shape shape;
-  shape.regions = static_cast<int>(random.Between(2, random.Chance(150) ? 7 : 5));
-  // Not above nine: what many replicas of a region can do, two can.
-  const bool several = random.Chance(300);
+  shape.regions = static_cast<int>(random.Between(2, random.Chance(150) ? 7 : 4));
+  // Not above eight: what many replicas of a region can do, two can, and links go by the square.
+  const bool several = random.Chance(250);
   for (int region = 0; region < shape.regions; ++region) {
     int replicas = several ? static_cast<int>(random.Between(1, 3)) : 1;
-    while (replicas > 1 && shape.replicas() + replicas + shape.regions - region - 1 > 9) --replicas;
+    while (replicas > 1 && shape.replicas() + replicas + shape.regions - region - 1 > 8) --replicas;
     for (int i = 0; i < replicas; ++i) shape.region_of.push_back(region);
   }
   const std::vector<bool> everywhere(shape.regions, true);
@@ -131,7 +131,7 @@ Shape DrawShape(Random random) {
     }
   }
   shape.jitter = random.Between(0, 10 * kMilli);
-  shape.sync_delay = random.Between(200, 6 * kMilli);
+  shape.sync_delay = Usual(random, 2 * kMilli, 12 * kMilli, 0, kMilli);
   shape.pump_delay = Usual(random, 5 * kMilli, 50 * kMilli, 0, 500);
   shape.heartbeat = random.Between(150, 500) * kMilli;
   shape.down_grace = random.Between(50, 600) * kMilli;

@@ -77,6 +77,8 @@ struct Node {
     PeerBatch batch;
   };
   std::deque<PeerWork> peer_work;
+  // Items that comparisons have brought since the last commit, each for a reason.
+  uint64_t repairs = 0;
   std::deque<Operation> operations;
   // What was committed last on this disk; empty for a new disk.
   std::shared_ptr<const ReplicaView> last_view;
@@ -96,6 +98,9 @@ struct Link {
   int cuts = 0;  // faults that hold it down
   int64_t slow = 1;
   bool pump_pending = false;
+  // Whose state has changed since the last pump.
+  bool receiver_stirred = false;
+  bool sender_stirred = false;
   bool connect_pending = false;
   Micros down_since = 0;
   std::unique_ptr<LinkSender> sender;
@@ -200,7 +205,9 @@ class World {
   void SendResponse(Link& link, internal::v1::PullResponse response);
   void TakeRequest(Link& link);
   void TakeResponse(Link& link);
-  void WantPump(Link& link);
+  enum class Side { kReceiver, kSender };
+  // Lets that end of the link say what it has to say, a little later.
+  void WantPump(Link& link, Side side);
   void Pump(Link& link);
   void PlanAllRelays(int at);
 

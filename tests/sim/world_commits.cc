@@ -164,7 +164,7 @@ void World::Commit(int at) {
   if (after.truncated_for_bytes > before.truncated_for_bytes) {
     coverage_->Covered(Path::kLogTruncatedEarly);
   }
-  if (after.items_repaired > before.items_repaired) {
+  if (after.items_repaired > before.items_repaired + std::exchange(node.repairs, 0)) {
     return Fail(absl::StrCat(shape_.ReplicaNameOf(at), " found a difference to a peer"));
   }
   if (view->seeding != nullptr && node.core->view()->seeding == nullptr) {
@@ -224,8 +224,8 @@ void World::Commit(int at) {
   }
   for (int other = 0; other < size(); ++other) {
     if (other == at) continue;
-    WantPump(LinkOf(at, other));
-    WantPump(LinkOf(other, at));
+    WantPump(LinkOf(at, other), Side::kSender);
+    WantPump(LinkOf(other, at), Side::kReceiver);
   }
   if (node.core->HasBacklog()) {
     coverage_->Covered(Path::kBacklog);

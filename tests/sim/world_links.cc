@@ -9,11 +9,17 @@
 #include "tests/sim/world.h"
 
 namespace homeport::sim {
+namespace {
+
+// Of all the faults of a link together. What is under way when they end still takes that long.
+constexpr int64_t kSlowMax = 40;
+
+}  // namespace
 
 Micros World::Delay(const Link& link) {
   const Micros base = shape_.latency[shape_.region_of[link.from]][shape_.region_of[link.to]];
   return (base + static_cast<Micros>(random_.Below(static_cast<uint64_t>(shape_.jitter) + 1))) *
-         link.slow;
+         std::min(link.slow, kSlowMax);
 }
 
 void World::PlanAllRelays(int at) {
@@ -78,7 +84,7 @@ void World::EndStream(Link& link, const absl::Status& why) {
   }
   link.up = false;
   ++link.generation;
-  link.pump_pending = false;
+  link.pump_pending = link.receiver_stirred = link.sender_stirred = false;
   link.sender.reset();
   link.requests.clear();
   link.responses.clear();
@@ -135,23 +141,27 @@ void World::TakeRequest(Link& link) {
   }
   if (link.sender == nullptr) return Fail("a request came before its hello");
   link.sender->OnRequest(request, view);
-  WantPump(link);
+  WantPump(link, Side::kSender);
 }
 
-void World::WantPump(Link& link) {
-  if (!link.up || link.pump_pending || link.from == link.to) return;
+void World::WantPump(Link& link, Side side) {
+  if (!link.up || link.from == link.to) return;
+  (side == Side::kSender ? link.sender_stirred : link.receiver_stirred) = true;
+  if (link.pump_pending) return;
   link.pump_pending = true;
   Push(now_ + shape_.pump_delay, Kind::kPump, IndexOf(link), link.generation);
 }
 
 // Both ends of a link say what they have to say.
 void World::Pump(Link& link) {
-  if (link.receiver->established() && nodes_[link.to].paused_until <= now_) {
+  const bool asks = std::exchange(link.receiver_stirred, false);
+  const bool sends = std::exchange(link.sender_stirred, false);
+  if (asks && link.receiver->established() && nodes_[link.to].paused_until <= now_) {
     if (auto request = link.receiver->NextRequest(*nodes_[link.to].core->view())) {
       SendRequest(link, std::move(*request));
     }
   }
-  if (link.sender == nullptr) return;
+  if (!sends || link.sender == nullptr) return;
   const ReplicaView& view = *nodes_[link.from].core->view();
   while (link.responses.size() < kUnderWayMax) {
     auto next = link.sender->Next(view);
@@ -167,7 +177,7 @@ void World::Pump(Link& link) {
       return EndStream(link, next.status());
     }
     if (!next->has_value()) {
-      if (link.sender->busy() || link.sender->seed_due()) WantPump(link);
+      if (link.sender->busy() || link.sender->seed_due()) WantPump(link, Side::kSender);
       return;
     }
     internal::v1::PullResponse& response = **next;
@@ -181,7 +191,7 @@ void World::Pump(Link& link) {
     }
     SendResponse(link, std::move(response));
   }
-  WantPump(link);
+  WantPump(link, Side::kSender);
 }
 
 void World::TakeResponse(Link& link) {
@@ -198,11 +208,15 @@ void World::TakeResponse(Link& link) {
   auto batch = UnpackResponse(link.receiver->peer(), response);
   if (!batch.ok()) return Fail(absl::StrCat("a batch: ", StatusText(batch.status())));
   batch->repairs = link.receiver->TakeRepairs();
-  if (!batch->repairs.empty()) {
+  const auto wrong = std::find_if(
+      batch->repairs.begin(), batch->repairs.end(),
+      [&](const Repair& r) { return !invariants_->RestsOnLost(link.to, r.item_key, r.item); });
+  if (wrong != batch->repairs.end()) {
     return Fail(absl::StrCat(shape_.ReplicaNameOf(link.to), " differs from ",
                              shape_.ReplicaNameOf(link.from), ": a comparison found ",
                              batch->repairs.size(), " items"));
   }
+  node.repairs += batch->repairs.size();
   batch->peer_start = link.receiver->peer_start();
   if (response.has_compare()) coverage_->Covered(Path::kCompared);
   if (batch->HasEntries()) {
