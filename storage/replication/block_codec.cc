@@ -3,6 +3,7 @@
 #include <zstd.h>
 
 #include <algorithm>
+#include <memory>
 #include <string>
 #include <utility>
 
@@ -19,6 +20,23 @@ using internal::v1::EntryBlock;
 constexpr int kLevel = 1;
 // Below this, headers cost more than compression saves.
 constexpr size_t kCompressFrom = 256;
+
+// One a thread: to make one takes as long as to compress a small batch with it.
+ZSTD_CCtx* CompressionContext() {
+  struct Free {
+    void operator()(ZSTD_CCtx* context) const { ZSTD_freeCCtx(context); }
+  };
+  thread_local const std::unique_ptr<ZSTD_CCtx, Free> context(ZSTD_createCCtx());
+  return context.get();
+}
+
+ZSTD_DCtx* DecompressionContext() {
+  struct Free {
+    void operator()(ZSTD_DCtx* context) const { ZSTD_freeDCtx(context); }
+  };
+  thread_local const std::unique_ptr<ZSTD_DCtx, Free> context(ZSTD_createDCtx());
+  return context.get();
+}
 
 // With a checksum for each entry.
 std::string PlainBlock(const EntryBlock& block) {
@@ -60,8 +78,8 @@ Batch PackBlock(const EntryBlock& block, uint32_t frame_version) {
   if (plain.size() >= kCompressFrom) {
     std::string* compressed = batch.mutable_block();
     compressed->resize(ZSTD_compressBound(plain.size()));
-    const size_t size =
-        ZSTD_compress(compressed->data(), compressed->size(), plain.data(), plain.size(), kLevel);
+    const size_t size = ZSTD_compressCCtx(CompressionContext(), compressed->data(),
+                                          compressed->size(), plain.data(), plain.size(), kLevel);
     if (ZSTD_isError(size) == 0 && size < plain.size()) {
       compressed->resize(size);
       batch.set_uncompressed_bytes(static_cast<uint32_t>(plain.size()));
@@ -80,8 +98,8 @@ absl::StatusOr<EntryBlock> UnpackBlock(const Batch& batch) {
   }
   if (batch.uncompressed_bytes() == 0) return ParseBlock(batch, batch.block());
   std::string plain(batch.uncompressed_bytes(), '\0');
-  const size_t size =
-      ZSTD_decompress(plain.data(), plain.size(), batch.block().data(), batch.block().size());
+  const size_t size = ZSTD_decompressDCtx(DecompressionContext(), plain.data(), plain.size(),
+                                          batch.block().data(), batch.block().size());
   if (ZSTD_isError(size) != 0 || size != plain.size()) {
     return absl::DataLossError("a batch does not decompress");
   }

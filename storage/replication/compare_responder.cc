@@ -116,6 +116,9 @@ absl::StatusOr<bool> CompareResponder::Digest(CompareResponse& response) {
   auto summed = cut_->SumUp(kItemsPerPiece);
   if (!summed.ok() || !*summed) return summed;
   internal::v1::CompareDigests& digests = *response.mutable_digests();
+  digests.mutable_sums()->Reserve(kDigestRanges);
+  digests.mutable_sums2()->Reserve(kDigestRanges);
+  digests.mutable_items()->Reserve(kDigestRanges);
   for (const RangeSums& sums : cut_->sums()) {
     digests.add_sums(sums.first);
     digests.add_sums2(sums.second);

@@ -127,8 +127,12 @@ absl::Status MemoryEngine::Write(const WriteBatch& batch, Durability durability)
   if (disk_->capacity_ && disk_->tables_.bytes() + batch.bytes() > *disk_->capacity_) {
     return failed_ = WriteError(absl::StatusCode::kResourceExhausted, "the disk is full");
   }
-  disk_->ApplyUnsynced(batch);
-  if (durability == Durability::kSynced) disk_->unsynced_.clear();
+  if (durability == Durability::kSynced) {
+    disk_->tables_.Apply(batch, nullptr);
+    disk_->unsynced_.clear();
+  } else {
+    disk_->ApplyUnsynced(batch);
+  }
   return absl::OkStatus();
 }
 

@@ -50,12 +50,12 @@ void VersionedTables::TakeBack(std::vector<Undo> undo) {
 void VersionedTables::Set(Table table, const std::string& key, std::optional<std::string> value,
                           std::vector<Undo>* undo) {
   Map& map = MapOf(table);
-  auto it = map.find(key);
-  if (it == map.end()) {
+  auto it = map.lower_bound(key);
+  if (it == map.end() || it->first != key) {
     if (!value) return;
     if (undo != nullptr) undo->push_back({table, key, std::nullopt});
     bytes_ += key.size() + value->size();
-    map.emplace(key, Cell{{version_, std::move(value)}, {}});
+    map.emplace_hint(it, key, Cell{{version_, std::move(value)}, {}});
     return;
   }
   Cell& cell = it->second;
