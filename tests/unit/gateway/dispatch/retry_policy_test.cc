@@ -38,6 +38,13 @@ std::vector<Case> AllCases() {
       {Error(Code::kNotFound, reason::kNamespaceUnknown), N, N, N, Outcome::kAlive},
       {Error(Code::kDeadlineExceeded, reason::kDeadline, {{"waited_for", "token"}}), N, N, N,
        Outcome::kAlive},
+      {Unavailable(reason::kCatchingUp), N, N, N, Outcome::kAlive},
+      {Unavailable(reason::kClockSuspect), N, N, N, Outcome::kAlive},
+      {Unavailable(reason::kTwin), N, N, N, Outcome::kAlive},
+      {Unavailable(reason::kRegionLeaving), N, N, N, Outcome::kAlive},
+      // Done, but not yet in as many regions as was asked for: once more would not hurry them.
+      {Error(Code::kDeadlineExceeded, reason::kNotYetReplicated), A, A, A, Outcome::kAlive},
+      {Unavailable(reason::kNotYetReplicated), A, A, A, Outcome::kAlive},
       // May have been done: a write stays.
       {Unavailable(reason::kOutcomeUnknown), N, A, R, Outcome::kFailure},
       {Unavailable(reason::kStorageFailed), N, A, A, Outcome::kBroken},

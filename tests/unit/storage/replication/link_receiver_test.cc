@@ -220,6 +220,33 @@ TEST_F(LinkReceiverTest, ALinkFarBehindCatchesUpAndOneCloseBehindStreams) {
   EXPECT_EQ(Status().state(), v1::LINK_STATE_CATCHING_UP);
 }
 
+TEST_F(LinkReceiverTest, ALinkThatSeedsSaysWhichNamespaceAndHowFarUntilThatIsDone) {
+  auto seeding = std::make_shared<SeedView>();
+  seeding->generation = 1;
+  NamespaceSeeding& all = seeding->namespaces.emplace_back();
+  all.name = "all";
+  all.items = 30;
+  all.items_total = 90;
+  all.bytes = 4000;
+  view_.seeding = seeding;
+  Establish(/*received=*/1000);
+  EXPECT_EQ(Status().state(), v1::LINK_STATE_CATCHING_UP);  // nobody asked this peer yet
+  receiver_.seeds().Want("all");
+  const auto request = receiver_.NextRequest(view_);
+  ASSERT_TRUE(request.has_value());
+  EXPECT_EQ(request->seed().namespace_(), "all");
+  EXPECT_EQ(Status().state(), v1::LINK_STATE_SEEDING);
+  EXPECT_EQ(Status().reason(), "taking in namespace 'all'");
+  EXPECT_EQ(Status().seed_namespace(), "all");
+  EXPECT_EQ(Status().seed_items(), 30u);
+  EXPECT_EQ(Status().seed_items_total(), 90u);
+  EXPECT_EQ(Status().seed_bytes(), 4000u);
+  auto done = std::make_shared<SeedView>(*seeding);
+  done->namespaces[0].place = SeedEnd();
+  view_.seeding = done;
+  EXPECT_EQ(Status().state(), v1::LINK_STATE_CATCHING_UP);
+}
+
 TEST_F(LinkReceiverTest, TheLagIsTheAgeOfThePeersWatermark) {
   Establish();
   EXPECT_FALSE(Status().has_lag());  // nothing is known of it yet
