@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <fstream>
 #include <map>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
@@ -63,6 +64,26 @@ absl::Status WriteReadyFile(const std::string& path, const NodeAddresses& addres
     return FieldError("--ready-file", absl::StrCat("can not rename to ", path));
   }
   return absl::OkStatus();
+}
+
+// Starts again after a full disk, which may be full again by now, so more than once. Returns an
+// exit code if the process is to end instead.
+std::optional<int> StartAnew(const NodeOptions& options, const sigset_t& signals,
+                             absl::StatusOr<std::unique_ptr<Node>>& node) {
+  while (true) {
+    node = Node::Start(options);
+    if (node.ok()) {
+      Log(LogLevel::kInfo, "serving", {{"region", options.region}, {"anew", true}});
+      return std::nullopt;
+    }
+    if (node.status().code() != absl::StatusCode::kResourceExhausted &&
+        node.status().code() != absl::StatusCode::kUnavailable) {
+      return FailToServe(node.status());
+    }
+    Log(LogLevel::kError, "could not start anew; tried again", {{"why", node.status().ToString()}});
+    const int signal = sigtimedwait(&signals, nullptr, &kTickInterval);
+    if (signal == SIGTERM || signal == SIGINT) return kExitOk;
+  }
 }
 
 }  // namespace
@@ -141,6 +162,10 @@ int RunServe(const std::vector<std::string>& arguments) {
       return FailToServe(status);
     }
   }
+  // A node that starts anew is found where this one is.
+  options.listen = addresses.public_address;
+  options.internal_listen = addresses.internal_address;
+  options.metrics_listen = addresses.metrics_address;
   while (true) {
     const int signal = sigtimedwait(&signals, nullptr, &kTickInterval);
     if (signal == SIGTERM || signal == SIGINT) break;
@@ -149,6 +174,11 @@ int RunServe(const std::vector<std::string>& arguments) {
     } else {
       (*node)->Tick();
     }
+    if (!(*node)->ShouldStartAnew()) continue;
+    Log(LogLevel::kWarning, "the disk has room again; starting anew", {{"path", options.data}});
+    (*node)->Drain();
+    node->reset();
+    if (auto ended = StartAnew(options, signals, node); ended) return *ended;
   }
   // A second signal ends the process without waiting.
   sigset_t second;

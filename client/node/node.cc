@@ -109,6 +109,10 @@ class ProcessNode final : public Node {
     Refresh();
   }
 
+  bool ShouldStartAnew() const override {
+    return replica_ != nullptr && replica_->MayBeReopened();
+  }
+
   void Drain() override {
     const absl::Duration delay = FromProto(watcher_->current()->proto().gateway().drain_delay());
     Log(LogLevel::kInfo, "draining", {{"delay", absl::FormatDuration(delay)}});

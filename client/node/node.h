@@ -59,6 +59,9 @@ class Node {
   virtual void Reload() = 0;
   // Does what is due; to be called about once a second.
   virtual void Tick() = 0;
+  // The storage failed on a full disk that has room again: a node started anew on the same data and
+  // addresses takes writes. Until then this one answers reads.
+  virtual bool ShouldStartAnew() const = 0;
   // Says "not serving", waits the topology's drain delay, finishes what is in flight, hands what is
   // not replicated yet to the peers that are there, and stops.
   virtual void Drain() = 0;

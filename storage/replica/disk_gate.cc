@@ -13,8 +13,9 @@ absl::Status DiskGate::State() const {
 
 void DiskGate::Check(std::optional<uint64_t> free_bytes) {
   absl::MutexLock lock(&mutex_);
-  if (failed_) return;
   const bool full = free_bytes && *free_bytes < reserve_bytes_;
+  room_ = !full;
+  if (failed_) return;
   if (full == !state_.ok()) return;
   if (full) {
     state_ = MakeError(absl::StatusCode::kResourceExhausted, reason::kDiskFull,
@@ -32,9 +33,15 @@ void DiskGate::Fail(const absl::Status& why) {
   absl::MutexLock lock(&mutex_);
   if (failed_) return;
   failed_ = true;
+  room_ = false;  // what was seen before the failure says nothing
   state_ = Explain(why);
   Log(LogLevel::kError, "storage failed; nothing is acknowledged until a restart",
       {{"path", path_}, {"error", why.ToString()}});
+}
+
+bool DiskGate::MayBeReopened() const {
+  absl::MutexLock lock(&mutex_);
+  return failed_ && room_ && state_.code() == absl::StatusCode::kResourceExhausted;
 }
 
 absl::Status DiskGate::Explain(const absl::Status& status) const {

@@ -23,6 +23,9 @@ class DiskGate {
   void Check(std::optional<uint64_t> free_bytes);
   // The storage failed: nothing is taken any more, until a restart. Of several the first counts.
   void Fail(const absl::Status& why);
+  // It failed because the disk was full, and by the last Check() there is room again: opening the
+  // data again would make it good.
+  bool MayBeReopened() const;
   // The storage's error as clients get it: with the path and a reason, if it has none yet.
   absl::Status Explain(const absl::Status& status) const;
 
@@ -31,6 +34,7 @@ class DiskGate {
   const uint64_t reserve_bytes_;
   mutable absl::Mutex mutex_;
   bool failed_ ABSL_GUARDED_BY(mutex_) = false;
+  bool room_ ABSL_GUARDED_BY(mutex_) = false;  // after a failure: as of the last Check()
   absl::Status state_ ABSL_GUARDED_BY(mutex_);
 };
 

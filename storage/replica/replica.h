@@ -92,6 +92,8 @@ class Replica : public RecordStore {
   void ObservePeerClock(const ReplicaName& peer, const ClockBounds& bounds);
   // What a peer has, at the start of a link that pulls from it.
   void OnPulledHello(const internal::v1::Hello& hello);
+  // A peer refuses this replica as one that left, and says what is to be done.
+  void OnLeft(const ReplicaName& peer, const std::string& detail);
   // Everything shared with some peer was compared since `since`, and no difference found.
   void OnCompared(SteadyTime since);
   // True while the replica is new, and waits for that.
@@ -125,6 +127,9 @@ class Replica : public RecordStore {
   ReplicaStats Stats() const;
   // OK while writes are taken; else why not.
   absl::Status WriteState() const;
+  // The storage failed because the disk was full, and there is room again: a replica opened anew on
+  // the same data would take writes.
+  bool MayBeReopened() const;
   // Finishes what is queued and stops the threads; later calls get DRAINING. Idempotent.
   void Stop();
 

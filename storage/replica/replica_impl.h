@@ -49,6 +49,7 @@ class Replica::Impl {
   void SetTopology(std::shared_ptr<const Topology> topology);
   // Why clients' writes are refused.
   absl::Status WriteState() const;
+  bool MayBeReopened() const { return disk_.MayBeReopened(); }
 
   // replica_impl.cc
   std::shared_ptr<const Published> published() const;

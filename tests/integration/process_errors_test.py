@@ -213,6 +213,38 @@ class FullDiskTest(unittest.TestCase):
         self.assertFalse(client.status().replica.writes_refused)
         self.assertEqual(server.terminate(), 0)
 
+    def test_storage_that_failed_on_a_full_disk_takes_writes_by_itself_once_there_is_room(self):
+        file = write_topology(os.path.join(new_folder(), "topology.yaml"),
+                              topology([DE], storage={"disk_reserve_bytes": "1MiB"}))
+        server = Server(file, DE, data=os.path.join(self.disk, "data")).start()
+        self.addCleanup(server.kill)
+        client = server.client()
+        ballast = os.path.join(self.disk, "others")
+        free = os.statvfs(self.disk)
+        # Above the reserve, so that the storage itself meets the end before the next look at it.
+        with open(ballast, "wb") as other:
+            os.posix_fallocate(other.fileno(), 0, free.f_bavail * free.f_frsize - (40 << 20))
+        acknowledged = []
+        value = os.urandom(1 << 20)
+
+        def full():
+            try:
+                client.put(f"{len(acknowledged)}", value)
+            except Exception as error:  # pylint: disable=broad-except
+                return refusal_of(error).reason
+            acknowledged.append(f"{len(acknowledged)}")
+            return None
+
+        await_that("a full disk", full)
+        for name in acknowledged:
+            self.assertEqual(client.get(name).item.value, value)
+        os.remove(ballast)
+        await_that("writes again", lambda: full() is None)
+        # The ports are the same, and nothing is missing.
+        for name in acknowledged:
+            self.assertEqual(client.get(name).item.value, value)
+        self.assertEqual(server.terminate(), 0)
+
     def test_a_disk_filled_to_the_last_byte_by_writes_loses_none_that_was_acknowledged(self):
         file = write_topology(os.path.join(new_folder(), "topology.yaml"),
                               topology([DE], storage={"disk_reserve_bytes": "1MiB"}))
@@ -234,6 +266,7 @@ class FullDiskTest(unittest.TestCase):
         else:
             self.fail("the disk never was full")
         self.assertGreater(acknowledged, 10)
+        self.assertEqual(len(client.get("000000").item.value), 1 << 20)
         server.kill()
         server = Server(file, DE, data=data).start()
         self.addCleanup(server.kill)

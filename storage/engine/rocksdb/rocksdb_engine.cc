@@ -14,6 +14,7 @@
 #include "rocksdb/env.h"
 #include "rocksdb/file_system.h"
 #include "rocksdb/filter_policy.h"
+#include "rocksdb/listener.h"
 #include "rocksdb/table.h"
 #include "rocksdb/utilities/checkpoint.h"
 #include "rocksdb/write_batch.h"
@@ -38,6 +39,17 @@ constexpr size_t kLogBlockBytes = 32 << 10;
 rocksdb::Slice ToSlice(absl::string_view view) { return {view.data(), view.size()}; }
 absl::string_view ToView(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
 
+// RocksDB's own recovery from a full disk goes on with the log file whose append failed, which its
+// own assertions forbid: with them the process ends, without them the log has a hole in its middle.
+// A compaction that met a full disk needs no recovery: it is tried again.
+class NeverRecoversByItself final : public rocksdb::EventListener {
+ public:
+  void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason /*reason*/, rocksdb::Status /*error*/,
+                            bool* auto_recovery) override {
+    *auto_recovery = false;
+  }
+};
+
 rocksdb::DBOptions DatabaseOptions(const RocksdbOptions& options) {
   rocksdb::DBOptions db;
   if (options.env != nullptr) db.env = options.env;
@@ -47,6 +59,7 @@ rocksdb::DBOptions DatabaseOptions(const RocksdbOptions& options) {
   db.paranoid_checks = true;
   db.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
   db.max_bgerror_resume_count = 0;
+  db.listeners.push_back(std::make_shared<NeverRecoversByItself>());
   db.write_buffer_manager =
       std::make_shared<rocksdb::WriteBufferManager>(options.write_buffer_bytes);
   db.max_total_wal_size = kWalBytesMax;

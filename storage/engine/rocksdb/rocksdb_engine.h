@@ -5,8 +5,9 @@
 // only
 //   an incomplete record at its very end, which a power cut leaves, is dropped. RocksDB's default
 //   would silently drop everything after one flipped bit.
-// - RocksDB's own resuming after an error is off: after a failed sync nobody knows which pages the
-//   kernel dropped, so that only opening again, which reads what is there, may go on.
+// - RocksDB's own resuming after an error is off, after a full disk too: after a failed sync nobody
+//   knows which pages the kernel dropped, and after a failed append its log ends in a torn record,
+//   so that only opening again, which reads what is there, may go on.
 // - A full disk: a write that met it fails the engine as any failure does. Callers refuse writes
 //   earlier, while DiskFreeBytes() is at least BallastBytes(). Opening needs room too: it writes
 //   what is only in the write-ahead log to a sorted file, before it can free the log. So a ballast
