@@ -1,0 +1,40 @@
+#!/usr/bin/env python3
+"""The runner sees a program that breaks its promise: one whose syncs do nothing."""
+
+import os
+import shutil
+import subprocess
+import unittest
+
+import faults
+from harness import new_folder
+from power_cut_test import SYNC_NOTHING
+
+
+class UnsyncedTest(unittest.TestCase):
+
+    def test_power_cuts_of_a_program_that_does_not_sync_are_seen(self):
+        compiler = os.environ.get("CXX") or shutil.which("c++") or shutil.which("cc")
+        folder = new_folder()
+        source, library = os.path.join(folder, "nosync.c"), os.path.join(folder, "nosync.so")
+        with open(source, "w", encoding="utf-8") as file:
+            file.write(SYNC_NOTHING)
+        subprocess.run([compiler, "-x", "c", "-shared", "-fPIC", "-o", library, source], check=True)
+
+        def bed(chance):
+            return faults.Power(chance, 3, wrapper=("env", "LD_PRELOAD=" + library), all_at_once=1)
+
+        try:
+            problems, _ = faults.run_round(bed, 1, 1, os.path.join(folder, "history.jsonl"),
+                                           lambda number: None)
+        except faults.CannotRun as why:
+            self.skipTest(str(why))
+        except AssertionError as refusal:
+            # It noticed the damage, and refused to serve with less.
+            self.assertRegex(str(refusal), "(?i)damaged|corrupt")
+            return
+        self.assertIn("lost", {problem.kind for problem in problems})
+
+
+if __name__ == "__main__":
+    unittest.main()
