@@ -5,6 +5,8 @@
 
   kills   the process of a region is killed under load, and started again
   power   the power of a region's disk is cut under load: what was not synced is gone
+  disks   a disk is wiped, an old copy of it is put back, a second process wants it
+  flips   a bit of some file is flipped, or its end cut off, after the peers have what it held
   links   cuts, one-way cuts, black holes, slow and flapping links, stopped processes
 
 A fault is one line of progress. `--state FILE` keeps what was done: the same command goes on where
@@ -18,6 +20,7 @@ import collections
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import sys
@@ -27,6 +30,8 @@ import time
 from checker import LEAST, Checker, read_history, too_little
 from load import FaultLoad, Recorder
 from mesh import FaultMesh, await_equal
+# These two are found by what the two before have put on the path.
+from harness import Server, await_that
 from power_cut_test import Disk
 
 ROUND_FAULTS = 10
@@ -150,7 +155,143 @@ class Links:
         self.mesh.kill()
 
 
-KINDS = {"kills": Kills, "power": Power, "links": Links}
+class Stopped:
+    """What is done to the files of a process that was stopped in good order, so that its peers have
+    all that it had."""
+
+    def __init__(self, chance, regions):
+        self.chance = chance
+        self.mesh = FaultMesh(regions)
+
+    def fault(self, load):
+        server = self.chance.choice(self.mesh.servers)
+        kind, what = self.choose(server)
+        code = server.terminate()
+        if code != 0:
+            raise AssertionError(f"{server.region} ended with {code}: {server.log()[-3000:]}")
+        load.fault(kind, region=server.region, **what())
+        self.start(server, load)
+
+    def start(self, server, load):
+        del load
+        server.start()
+
+    def close(self):
+        self.mesh.kill()
+
+
+class Disks(Stopped):
+    """A disk is lost whole, or an old copy of it is put back, or a second process wants it."""
+
+    def __init__(self, chance, regions):
+        super().__init__(chance, regions)
+        self.copies = {}
+
+    def choose(self, server):
+        kind = self.chance.choice(("wiped", "old", "second"))
+        copy = os.path.join(server.folder, "copy")
+
+        def keep():
+            shutil.copytree(server.data, copy)
+            self.copies[server.region] = copy
+            return {}
+
+        def put_back():
+            shutil.rmtree(server.data)
+            os.rename(self.copies.pop(server.region), server.data)
+            return {}
+
+        def wipe():
+            shutil.rmtree(server.data)
+            return {}
+        if kind == "old":
+            return ("old", put_back) if server.region in self.copies else ("copied", keep)
+        if kind == "second":
+            return kind, lambda: {}
+        return kind, wipe
+
+    def start(self, server, load):
+        super().start(server, load)
+        other = Server(self.mesh.topology_file, self.region_of(server), data=server.data)
+        other.launch()
+        code = other.process.wait(60)
+        if code == 0 or "in use by another process" not in other.log():
+            raise AssertionError(f"a second process on {server.data} ended with {code}: "
+                                 + other.log()[-3000:])
+
+    def region_of(self, server):
+        return next(region for region in self.mesh.regions if region.name == server.region)
+
+
+class Flips(Stopped):
+    """A bit is flipped in some file, or its end is cut off. Whoever serves then serves no wrong
+    value; who can not serve, says so: then its directory is moved aside, and it starts as with an
+    empty disk."""
+
+    def __init__(self, chance, regions):
+        super().__init__(chance, regions)
+        self.refusals = 0
+
+    def choose(self, server):
+        kind = self.chance.choice(("flip", "flip", "cut_off"))
+
+        def damage():
+            names = [name for name in os.listdir(server.data)
+                     if os.path.isfile(os.path.join(server.data, name))
+                     and os.path.getsize(os.path.join(server.data, name)) > 0]
+            # Each sort of file is as likely as any other.
+            sorts = sorted({name.split(".")[-1].split("-")[0] for name in names})
+            sort = self.chance.choice(sorts)
+            name = self.chance.choice(sorted(name for name in names if
+                                             name.split(".")[-1].split("-")[0] == sort))
+            path = os.path.join(server.data, name)
+            at = self.chance.randrange(os.path.getsize(path))
+            with open(path, "r+b") as file:
+                if kind == "cut_off":
+                    file.truncate(at)
+                else:
+                    file.seek(at)
+                    byte = file.read(1)[0]
+                    file.seek(at)
+                    file.write(bytes([byte ^ 1 << self.chance.randrange(8)]))
+            return {"file": name, "offset": at}
+        return kind, damage
+
+    def start(self, server, load):
+        server.launch()
+        await_that("a start or a refusal", lambda: not server.is_alive()
+                   or os.path.exists(server.ready_path))
+        if server.is_alive():
+            server.await_serving()
+            if self.serves(server, load):
+                return
+            server.kill()
+            load.fault("damage_met", region=server.region)
+        elif not re.search("(?i)damaged|corrupt|store", server.log()[-2000:]):
+            raise AssertionError(f"{server.region} ended without naming the damage: "
+                                 + server.log()[-3000:])
+        else:
+            load.fault("refused", region=server.region)
+        self.refusals += 1
+        os.rename(server.data, f"{server.data}.damaged-{self.refusals}")
+        server.start()
+
+    def serves(self, server, load):
+        """Whether everything can be read; each value is held against what was written at the end."""
+        client = server.client()
+        try:
+            return load.read_region(server, client, lambda line: None)
+        finally:
+            client.close()
+
+    def settle(self, load):
+        for server in self.mesh.servers:
+            if not self.serves(server, load):
+                server.kill()
+                self.start(server, load)
+
+
+KINDS = {"kills": Kills, "power": Power, "links": Links, "disks": Disks, "flips": Flips}
 
 
 def run_round(make_bed, count, seed, history, progress):
@@ -166,6 +307,8 @@ def run_round(make_bed, count, seed, history, progress):
                 bed.fault(load)
                 progress(number + 1)
             load.await_operations(OPERATIONS_BETWEEN)
+        if isinstance(bed, Flips):
+            bed.settle(load)
         clients = [server.client() for server in bed.mesh.servers]
         await_equal(bed.mesh, clients)
         load.read_all()

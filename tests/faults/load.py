@@ -262,25 +262,38 @@ class FaultLoad:
 
     def read_all(self):
         """The final reads: what every region itself holds."""
+        for server in self.mesh.servers:
+            client = server.client()
+            if not self.read_region(server, client, lambda line: self.recorder.add(**line)):
+                raise AssertionError(f"{server.region} can not be read")
+            client.close()
+
+    def read_region(self, server, client, use):
+        """Calls `use` with a line for each key, as this region has it. False if one is damaged."""
         kinds = (("registers", "register", "r", self.keys), ("counters", "counter", "c", 4),
                  ("sets", "set", "s", 4))
-        for region, server in zip(self.mesh.regions, self.mesh.servers):
-            client = server.client()
-            for namespace, kind, letter, count in kinds:
-                for number in range(count):
-                    key = f"{self.name}-{letter}{number}"
+        for namespace, kind, letter, count in kinds:
+            for number in range(count):
+                key = f"{self.name}-{letter}{number}"
+                try:
                     answer = client.get(key, namespace=namespace, local_only=True,
                                         consistency="CONSISTENCY_LEVEL_EVENTUAL")
-                    line = {"op": "final", "type": kind, "region": region.name, "key": key,
-                            "served": answer.provenance.replica}
-                    if answer.version.hybrid_time:
-                        line["version"] = [answer.version.hybrid_time, answer.version.origin]
-                    if kind == "register":
-                        line["value"] = (answer.item.value.decode() if answer.HasField("item")
-                                         else None)
-                    elif kind == "counter":
-                        line["value"] = answer.item.counter
-                    else:
-                        line["value"] = sorted(e.decode() for e in answer.item.elements)
-                    self.recorder.add(**line)
-            client.close()
+                except grpc.RpcError as error:
+                    refusal = refusal_of(error)
+                    if refusal.code == "DATA_LOSS":
+                        return False
+                    if refusal.reason == "CATCHING_UP":
+                        continue
+                    raise
+                line = {"op": "final", "type": kind, "region": server.region, "key": key,
+                        "served": answer.provenance.replica}
+                if answer.version.hybrid_time:
+                    line["version"] = [answer.version.hybrid_time, answer.version.origin]
+                if kind == "register":
+                    line["value"] = answer.item.value.decode() if answer.HasField("item") else None
+                elif kind == "counter":
+                    line["value"] = answer.item.counter
+                else:
+                    line["value"] = sorted(e.decode() for e in answer.item.elements)
+                use(line)
+        return True
