@@ -135,6 +135,8 @@ absl::Status EntryApplier::ApplyEntry(const Entry& entry) {
     auto part = ParsePart(entry, i);
     if (!part.ok()) return part.status();
     const std::string& name_space = part->change_class().namespace_();
+    // It was taken in before the namespace was taken from this region.
+    if (parts_.holdings->LeavesOut(name_space)) continue;
     const int changes = part->changes_size() - (HP_MUTANT(kHalfBatchApplied) ? 1 : 0);
     for (int c = 0; c < changes; ++c) {
       const ItemChange& change = part->changes(c);

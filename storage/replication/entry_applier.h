@@ -10,6 +10,7 @@
 #include "storage/engine/kv_engine.h"
 #include "storage/model/hybrid_clock.h"
 #include "storage/replication/core_counters.h"
+#include "storage/replication/holdings.h"
 #include "storage/replication/item_writer.h"
 #include "storage/replication/log_reader.h"
 #include "storage/replication/moment.h"
@@ -30,6 +31,7 @@ class EntryApplier {
     HybridClock* clock;
     CoreCounters* counters;
     const SeedReceiver* seeds;
+    const Holdings* holdings;
   };
   struct Result {
     // Something that can be applied was left for the next call.

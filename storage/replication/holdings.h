@@ -38,6 +38,7 @@ class Holdings {
 
   const std::set<std::string>& left_out() const { return left_out_; }
 
+  bool LeavesOut(const std::string& name_space) const { return left_out_.contains(name_space); }
  private:
   absl::Status DropForbidden(const HoldingPolicy& policy);
 

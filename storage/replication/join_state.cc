@@ -16,7 +16,14 @@ void JoinState::OnPeer(const internal::v1::Hello& hello, SteadyTime now) {
   const ReplicaName peer(hello.replica());
   if (phase_ != Phase::kCatchingUp || !peers_.contains(peer)) return;
   auto [target, added] = targets_.try_emplace(peer);
-  if (!added) return;
+  if (!added) {
+    std::map<Origin, Sequence> has;
+    for (const internal::v1::OriginReport& report : hello.origins()) {
+      has[Origin(report.origin())] = Sequence(report.applied());
+    }
+    for (auto& [origin, sequence] : target->second) sequence = std::min(sequence, has[origin]);
+    return;
+  }
   for (const internal::v1::OriginReport& report : hello.origins()) {
     target->second.emplace_back(Origin(report.origin()), Sequence(report.applied()));
   }

@@ -32,7 +32,8 @@ class JoinState {
 
   // The peers that hold something this replica may hold, and are not joining themselves.
   void SetPeers(const std::vector<ReplicaName>& peers);
-  // What a peer had when it was heard; only the first time counts.
+  // What a peer had when it was heard; only the first time counts. A peer that has less by now has
+  // lost its disk: what it has no more is waited for only as far as others have it.
   void OnPeer(const internal::v1::Hello& hello, SteadyTime now);
   // Looks whether the phase ends. True if it did: the new one is to be stored.
   bool Update(const ReplicaView& view, SteadyTime now);

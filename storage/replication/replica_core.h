@@ -146,7 +146,7 @@ class ReplicaCore {
   // not hold the namespace; otherwise errors as SeedReceiver::Add(). On error nothing is queued.
   absl::Status StageSeedChunk(const ReplicaName& peer, const internal::v1::SeedChunk& chunk,
                               const Moment& now);
-  // Begins to seed the whole replica; nothing if that is under way.
+  // Begins to seed the whole replica, or goes on without what is not done and not among these.
   void StageSeedAll(const std::vector<std::string>& namespaces) { seeds_.SeedAll(namespaces); }
   // Stages a chain entry that names origins which this replica is about to close (`closing`), and
   // such that it closes with their ends.

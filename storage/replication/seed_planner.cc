@@ -126,6 +126,16 @@ SeedPlan PlanSeeding(const ReplicaView& view, const ReplicaName& self, const Top
     if (helps) plan.seed_all = NamespacesElsewhere(topology, self);
   }
   if (view.seeding == nullptr) return plan;
+  if (view.seeding->whole_replica) {
+    // What nobody else may hold any more, nobody gives.
+    std::vector<std::string> elsewhere = NamespacesElsewhere(topology, self);
+    const auto& seeded = view.seeding->namespaces;
+    const bool waits = std::any_of(seeded.begin(), seeded.end(), [&](const auto& seeding) {
+      return !seeding.done() && !seeding.name.empty() &&
+             std::find(elsewhere.begin(), elsewhere.end(), seeding.name) == elsewhere.end();
+    });
+    if (waits) plan.seed_all = std::move(elsewhere);
+  }
   for (const NamespaceSeeding& seeding : view.seeding->namespaces) {
     if (seeding.done()) continue;
     std::optional<Merit> best;

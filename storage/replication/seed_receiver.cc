@@ -103,7 +103,15 @@ void SeedReceiver::Restart() {
 }
 
 void SeedReceiver::SeedAll(const std::vector<std::string>& namespaces) {
-  if (whole_replica_) return;
+  if (whole_replica_) {
+    std::vector<std::string> gone;
+    for (const auto& [name, seeding] : seedings_) {
+      const auto named = std::find(namespaces.begin(), namespaces.end(), name);
+      if (named == namespaces.end() && seeding.place != SeedEnd()) gone.push_back(name);
+    }
+    for (const std::string& name : gone) TakeAway(name);
+    return;
+  }
   Restart();
   whole_replica_ = true;
   staging_->Put(Table::kMeta, std::string(kWholeReplicaKey), std::string());

@@ -60,8 +60,8 @@ class SeedReceiver {
   // Takes over what the disk says. DATA_LOSS if it does not parse; otherwise the engine's errors.
   absl::Status Load();
 
-  // Begins to seed the whole replica: these namespaces, and the positions. Nothing if that is under
-  // way.
+  // Begins to seed the whole replica: these namespaces, and the positions. If that is under way, it
+  // goes on without those that are not done and not among them.
   void SeedAll(const std::vector<std::string>& namespaces);
   // Begins to seed a namespace that was given to this region, with what was received before that.
   void Give(const std::string& name_space, std::vector<std::pair<Origin, Sequence>> at_least);

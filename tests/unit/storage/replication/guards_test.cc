@@ -152,6 +152,15 @@ TEST_F(JoinTest, ReadsOpenOnceEverythingThatPeersHadWhenTheyWereFirstHeardIsAppl
   EXPECT_FALSE(Update());
 }
 
+TEST_F(JoinTest, WhatAPeerLostWithItsDiskIsNotWaitedFor) {
+  Hear(kA, 10);
+  Hear(kB, 20);
+  Applied(10);
+  EXPECT_FALSE(Update());
+  Hear(kB, 8);
+  EXPECT_TRUE(Update());
+}
+
 TEST_F(JoinTest, APeerThatCanNotBeHeardIsWaitedForForATime) {
   Hear(kA, 10);
   Applied(10);

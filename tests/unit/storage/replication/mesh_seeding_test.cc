@@ -127,6 +127,29 @@ TEST(MeshSeedingTest, AFreshReplicaIsSeededWhenNoLogHasItsEntriesAnyMore) {
   }
 }
 
+TEST(MeshSeedingTest, WhatNobodyElseMayHoldAnyMoreIsNotWaitedFor) {
+  Mesh mesh(3);
+  SeedInSmallSteps(mesh);
+  mesh.ConnectAll();
+  Fill(mesh, 1, "some", "s", 10);
+  ASSERT_TRUE(mesh.Settle());
+  mesh.Crash(1);
+  Fill(mesh, 0, "all", "a", 60);
+  mesh.ConnectAll();
+  ASSERT_TRUE(mesh.Settle());
+  TruncateLogs(mesh);
+  mesh.Start(1);
+  mesh.ConnectAll();
+  StepUntilSeeded(mesh, 1, 10);
+  ASSERT_NE(mesh.core(1).view()->seeding->Find("some"), nullptr);
+  mesh.SetRegionsOfSome({1});
+  SettleAll(mesh);
+  EXPECT_EQ(mesh.core(1).view()->seeding, nullptr);
+  EXPECT_THAT(mesh.Get(1, "all", "a7"), Optional(std::string("a7")));
+  EXPECT_THAT(mesh.Get(1, "some", "s7"), Optional(std::string("s7")));
+  EXPECT_EQ(mesh.Get(0, "some", "s7"), std::nullopt);
+}
+
 TEST(MeshSeedingTest, NothingIsSeededWhileAnotherPeerStillHasTheEntries) {
   Mesh mesh(3);
   mesh.Connect(0, 1);
@@ -492,6 +515,24 @@ TEST(MeshSeedingTest, ANamespaceThatIsTakenAwayGoesAndIsLeftOutFromThen) {
   SettleAll(mesh);
   EXPECT_TRUE(mesh.core(1).view()->HoldsWhole("some"));
   EXPECT_EQ(mesh.Items(1), mesh.Items(0));
+}
+
+TEST(MeshSeedingTest, WhatWaitsOfANamespaceThatIsTakenAwayIsNeverApplied) {
+  Mesh mesh(3);
+  SessionToken seen;
+  ASSERT_TRUE(mesh.Put(2, "all", "first", "1", &seen).ok());
+  mesh.Connect(2, 0);
+  ASSERT_TRUE(mesh.Settle());
+  ASSERT_TRUE(mesh.Put(0, "some", "second", "2", &seen, "id").ok());
+  mesh.Connect(0, 1);
+  ASSERT_TRUE(mesh.Settle(/*relays=*/false));
+  const Origin writer = mesh.core(0).self();
+  ASSERT_LT(mesh.core(1).view()->AppliedOf(writer), mesh.core(1).view()->ReceivedOf(writer));
+  mesh.SetRegionsOfSome({0});
+  SettleAll(mesh);
+  EXPECT_EQ(mesh.core(1).view()->AppliedOf(writer), mesh.core(0).view()->ReceivedOf(writer));
+  EXPECT_THAT(mesh.Get(1, "all", "first"), Optional(std::string("1")));
+  EXPECT_EQ(mesh.Get(1, "some", "second"), std::nullopt);
 }
 
 TEST(MeshSeedingTest, AReplicaThatDoesNotHoldANamespaceWholeDeclines) {
