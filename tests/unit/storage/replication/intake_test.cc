@@ -7,83 +7,31 @@
 #include "absl/strings/str_cat.h"
 #include "common/topology/topology.h"
 #include "gtest/gtest.h"
-#include "storage/engine/memory/memory_disk.h"
-#include "storage/engine/memory/memory_engine.h"
 #include "storage/model/entry_codec.h"
 #include "storage/replication/block_codec.h"
 #include "storage/replication/paused_origins.h"
+#include "tests/unit/storage/replication/core_fixture.h"
 
 namespace homeport {
 namespace {
 
-using internal::v1::Entry;
 using internal::v1::PullRequest;
 using internal::v1::PullResponse;
 
-// This is r0/a. "all" is held everywhere, "elsewhere" in r1 only.
+// Of CoreFixture.
 const Origin kSelf{1};
 const Origin kOne{2};
 const Origin kTwo{3};
 const ReplicaName kPeer("r1/a");
 
-std::shared_ptr<const Topology> MakeTopology() {
-  internal::v1::Topology proto;
-  proto.set_cluster("prod");
-  for (int i = 0; i < 3; ++i) {
-    internal::v1::Region* region = proto.add_regions();
-    region->set_name(absl::StrCat("r", i));
-    region->set_country("DE");
-    region->set_latitude(i);
-    region->set_longitude(i);
-    region->add_gateways(absl::StrCat("127.0.0.1:", 1000 + i));
-    internal::v1::Replica* replica = region->add_replicas();
-    replica->set_name("a");
-    replica->set_address(absl::StrCat("127.0.0.1:", 2000 + i));
-  }
-  proto.add_namespaces()->set_name("all");
-  internal::v1::Namespace* elsewhere = proto.add_namespaces();
-  elsewhere->set_name("elsewhere");
-  elsewhere->add_regions("r1");
-  auto topology = Topology::Create(proto);
-  EXPECT_TRUE(topology.ok()) << topology.status();
-  return *topology;
-}
-
-class IntakeTest : public testing::Test {
+class IntakeTest : public CoreFixture {
  protected:
-  IntakeTest() : now_{absl::FromUnixSeconds(1'700'000'000), absl::ZeroDuration()} {
-    auto engine = MemoryEngine::Open(std::make_shared<MemoryDisk>());
-    EXPECT_TRUE(engine.ok()) << engine.status();
-    engine_ = std::move(*engine);
-    ReplicaCore::Options options;
-    options.cluster = "prod";
-    options.replica = ReplicaName("r0/a");
-    auto core = ReplicaCore::Open(std::move(options), engine_.get(), kSelf, now_);
-    EXPECT_TRUE(core.ok()) << core.status();
-    core_ = std::move(*core);
-    core_->SetPolicy(HoldingPolicy(MakeTopology(), 0));
-  }
-  // The origin's first entry.
+  // As they are sent.
   std::string Chain(Origin origin, const std::string& replica) {
-    Entry entry;
-    entry.set_origin(origin.value());
-    entry.set_sequence(1);
-    entry.set_timestamp(FromWallTime(now_.wall).value());
-    entry.mutable_chain()->set_replica(replica);
-    return entry.SerializeAsString();
+    return CoreFixture::Chain(origin, replica).SerializeAsString();
   }
   std::string Write(Origin origin, uint64_t sequence, const std::string& name_space) {
-    Entry entry;
-    entry.set_origin(origin.value());
-    entry.set_sequence(sequence);
-    entry.set_timestamp(FromWallTime(now_.wall).value() + sequence);
-    internal::v1::EntryPart part;
-    part.mutable_change_class()->set_namespace_(name_space);
-    part.mutable_change_class()->set_kind(internal::v1::CLASS_KIND_GENERAL);
-    part.set_record_id("id");
-    part.add_changes()->set_value("value");
-    AddPart(part, entry);
-    return entry.SerializeAsString();
+    return CoreFixture::Write(origin, sequence, "value", name_space).SerializeAsString();
   }
   static PullResponse MessageOf(const std::vector<std::string>& entries) {
     internal::v1::EntryBlock block;
@@ -100,10 +48,6 @@ class IntakeTest : public testing::Test {
     return taken;
   }
   Sequence Received(Origin origin) { return core_->view()->ReceivedOf(origin); }
-
-  Moment now_;
-  std::unique_ptr<KvEngine> engine_;
-  std::unique_ptr<ReplicaCore> core_;
 };
 
 TEST_F(IntakeTest, AMessageIsUnpackedWholeWithWhatItCosts) {

@@ -15,6 +15,7 @@
 #include "storage/model/entry_codec.h"
 #include "storage/model/keys.h"
 #include "storage/replication/block_codec.h"
+#include "tests/unit/storage/replication/core_fixture.h"
 
 namespace homeport {
 namespace {
@@ -33,28 +34,10 @@ const Origin kOther{2};
 
 // "all" is held everywhere, "some" in r0 and r1 only, `more` (if set) everywhere.
 std::shared_ptr<const Topology> MakeTopology(const std::string& more = "") {
-  internal::v1::Topology proto;
-  proto.set_cluster("prod");
-  for (int i = 0; i < 4; ++i) {
-    internal::v1::Region* region = proto.add_regions();
-    region->set_name(absl::StrCat("r", i));
-    region->set_country("DE");
-    region->set_latitude(i);
-    region->set_longitude(i);
-    region->add_gateways(absl::StrCat("127.0.0.1:", 1000 + i));
-    internal::v1::Replica* replica = region->add_replicas();
-    replica->set_name("a");
-    replica->set_address(absl::StrCat("127.0.0.1:", 2000 + i));
-  }
-  proto.add_namespaces()->set_name("all");
-  internal::v1::Namespace* some = proto.add_namespaces();
-  some->set_name("some");
-  some->add_regions("r0");
-  some->add_regions("r1");
-  if (!more.empty()) proto.add_namespaces()->set_name(more);
-  auto topology = Topology::Create(proto);
-  EXPECT_TRUE(topology.ok()) << topology.status();
-  return *topology;
+  std::map<std::string, std::vector<std::string>> namespaces = {{"all", {}},
+                                                                {"some", {"r0", "r1"}}};
+  if (!more.empty()) namespaces[more];
+  return TopologyOf("prod", 4, namespaces);
 }
 
 // Bytes that do not compress, so that sizes on the link are those of the values.

@@ -5,10 +5,9 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
-#include "storage/engine/memory/memory_disk.h"
-#include "storage/engine/memory/memory_engine.h"
 #include "storage/model/entry_codec.h"
 #include "storage/replication/record_reader.h"
+#include "tests/unit/storage/replication/core_fixture.h"
 
 namespace homeport {
 namespace {
@@ -19,92 +18,13 @@ const Origin kSelf(1);
 const Origin kPeer(2);
 const Origin kThird(3);
 
-std::shared_ptr<const Topology> MakeTopology() {
-  internal::v1::Topology proto;
-  proto.set_cluster("core");
-  for (int i = 0; i < 3; ++i) {
-    internal::v1::Region* region = proto.add_regions();
-    region->set_name(absl::StrCat("r", i));
-    region->set_country("DE");
-    region->set_latitude(i);
-    region->set_longitude(i);
-    region->add_gateways(absl::StrCat("127.0.0.1:", 1000 + i));
-    internal::v1::Replica* replica = region->add_replicas();
-    replica->set_name("a");
-    replica->set_address(absl::StrCat("127.0.0.1:", 2000 + i));
-  }
-  proto.add_namespaces()->set_name("all");
-  internal::v1::Namespace* elsewhere = proto.add_namespaces();
-  elsewhere->set_name("elsewhere");
-  elsewhere->add_regions("r1");
-  auto topology = Topology::Create(proto);
-  EXPECT_TRUE(topology.ok()) << topology.status();
-  return *topology;
-}
-
-class ReplicaCoreTest : public testing::Test {
+class ReplicaCoreTest : public CoreFixture {
  protected:
-  ReplicaCoreTest()
-      : disk_(std::make_shared<MemoryDisk>()),
-        now_{absl::FromUnixSeconds(1'700'000'000), absl::ZeroDuration()} {
-    Open(kSelf);
-  }
-  void Open(Origin origin) {
-    core_.reset();
-    engine_.reset();
-    auto engine = MemoryEngine::Open(disk_);
-    ASSERT_TRUE(engine.ok()) << engine.status();
-    engine_ = std::move(*engine);
-    ReplicaCore::Options options;
-    options.cluster = "core";
-    options.replica = ReplicaName("r0/a");
-    options.retention = limits_;
-    auto core = ReplicaCore::Open(std::move(options), engine_.get(), origin, now_);
-    ASSERT_TRUE(core.ok()) << core.status();
-    core_ = std::move(*core);
-    core_->SetPolicy(HoldingPolicy(MakeTopology(), 0));
-  }
-  void Advance(absl::Duration by) {
-    now_.wall += by;
-    now_.steady += by;
-  }
-  uint64_t Ticks(uint64_t sequence) const { return FromWallTime(now_.wall).value() + sequence; }
-  Entry Chain(Origin origin, const std::string& replica, uint64_t sequence = 1) const {
-    Entry entry;
-    entry.set_origin(origin.value());
-    entry.set_sequence(sequence);
-    entry.set_timestamp(Ticks(sequence));
-    entry.mutable_chain()->set_replica(replica);
-    return entry;
-  }
-  Entry Write(Origin origin, uint64_t sequence, const std::string& value = "v") const {
-    Entry entry;
-    entry.set_origin(origin.value());
-    entry.set_sequence(sequence);
-    entry.set_timestamp(Ticks(sequence));
-    internal::v1::EntryPart part;
-    part.mutable_change_class()->set_namespace_("all");
-    part.mutable_change_class()->set_kind(internal::v1::CLASS_KIND_GENERAL);
-    part.set_record_id("id");
-    part.add_changes()->set_value(value);
-    AddPart(part, entry);
-    return entry;
-  }
   static Entry After(Entry entry, Origin origin, uint64_t sequence) {
     internal::v1::Position* dependency = entry.add_dependencies();
     dependency->set_origin(origin.value());
     dependency->set_sequence(sequence);
     return entry;
-  }
-  absl::Status Stage(const Entry& entry) { return core_->StageEntry(entry.SerializeAsString()); }
-  void Take(const Entry& entry) {
-    const absl::Status status = Stage(entry);
-    ASSERT_TRUE(status.ok()) << status;
-    Commit();
-  }
-  void Commit() {
-    const absl::Status status = core_->Commit(now_);
-    ASSERT_TRUE(status.ok()) << status;
   }
   void Put(const std::string& id, const std::string& value) {
     v1::MutateRequest mutation;
@@ -129,12 +49,6 @@ class ReplicaCoreTest : public testing::Test {
     return records;
   }
   const OriginView& View(Origin origin) { return *core_->view()->Find(origin); }
-
-  RetentionLimits limits_;
-  std::shared_ptr<MemoryDisk> disk_;
-  Moment now_;
-  std::unique_ptr<KvEngine> engine_;
-  std::unique_ptr<ReplicaCore> core_;
 };
 
 TEST_F(ReplicaCoreTest, AnEntryThatIsNotLaterThanTheOneBeforeItIsDamaged) {

@@ -1,18 +1,13 @@
 // What a peer may send that it should not, and what comes of it.
-#include <memory>
 #include <string>
-#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "common/topology/topology.h"
 #include "gtest/gtest.h"
-#include "storage/engine/memory/memory_disk.h"
-#include "storage/engine/memory/memory_engine.h"
-#include "storage/model/entry_codec.h"
 #include "storage/replication/link_receiver.h"
 #include "storage/replication/replica_core.h"
+#include "tests/unit/storage/replication/core_fixture.h"
 
 namespace homeport {
 namespace {
@@ -24,57 +19,8 @@ const Origin kSelf{1};
 const Origin kVictim{2};
 const Origin kHostile{3};
 
-std::shared_ptr<const Topology> MakeTopology() {
-  internal::v1::Topology proto;
-  proto.set_cluster("hostile");
-  for (int i = 0; i < 3; ++i) {
-    internal::v1::Region* region = proto.add_regions();
-    region->set_name(absl::StrCat("r", i));
-    region->set_country("DE");
-    region->set_latitude(i);
-    region->set_longitude(i);
-    region->add_gateways(absl::StrCat("127.0.0.1:", 1000 + i));
-    internal::v1::Replica* replica = region->add_replicas();
-    replica->set_name("a");
-    replica->set_address(absl::StrCat("127.0.0.1:", 2000 + i));
-  }
-  proto.add_namespaces()->set_name("held");
-  internal::v1::Namespace* elsewhere = proto.add_namespaces();
-  elsewhere->set_name("elsewhere");
-  elsewhere->add_regions("r1");
-  auto topology = Topology::Create(proto);
-  EXPECT_TRUE(topology.ok()) << topology.status();
-  return *topology;
-}
-
-class HostilePeerTest : public testing::Test {
+class HostilePeerTest : public CoreFixture {
  protected:
-  HostilePeerTest() : now_{absl::FromUnixSeconds(1'700'000'000), absl::ZeroDuration()} {
-    auto engine = MemoryEngine::Open(std::make_shared<MemoryDisk>());
-    EXPECT_TRUE(engine.ok()) << engine.status();
-    engine_ = std::move(*engine);
-    ReplicaCore::Options options;
-    options.cluster = "hostile";
-    options.replica = ReplicaName("r0/a");
-    auto core = ReplicaCore::Open(std::move(options), engine_.get(), kSelf, now_);
-    EXPECT_TRUE(core.ok()) << core.status();
-    core_ = std::move(*core);
-    core_->SetPolicy(HoldingPolicy(MakeTopology(), 0));
-  }
-
-  Entry Chain(Origin origin, const std::string& replica, uint64_t sequence = 1) {
-    Entry entry;
-    entry.set_origin(origin.value());
-    entry.set_sequence(sequence);
-    entry.set_timestamp(FromWallTime(now_.wall).value() + sequence);
-    entry.mutable_chain()->set_replica(replica);
-    return entry;
-  }
-  void Take(const Entry& entry) {
-    const absl::Status status = core_->StageEntry(entry.SerializeAsString());
-    ASSERT_TRUE(status.ok()) << status;
-    ASSERT_TRUE(core_->Commit(now_).ok());
-  }
   static void AddEnd(Entry& entry, Origin origin, uint64_t sequence) {
     internal::v1::Position* end = entry.mutable_chain()->add_ends();
     end->set_origin(origin.value());
@@ -92,17 +38,13 @@ class HostilePeerTest : public testing::Test {
     }
     return skip;
   }
-
-  Moment now_;
-  std::unique_ptr<KvEngine> engine_;
-  std::unique_ptr<ReplicaCore> core_;
 };
 
 TEST_F(HostilePeerTest, ASkipOfWhatThisRegionHoldsIsRefused) {
   Take(Chain(kVictim, "r1/a"));
-  const absl::Status status = core_->StageSkip(SkipOf(kVictim, 2, 9, "held"));
+  const absl::Status status = core_->StageSkip(SkipOf(kVictim, 2, 9, "all"));
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_TRUE(absl::StrContains(status.message(), "'held'")) << status;
+  EXPECT_TRUE(absl::StrContains(status.message(), "'all'")) << status;
   EXPECT_EQ(core_->StageSkip(SkipOf(kVictim, 2, 9, "unheard-of")).code(),
             absl::StatusCode::kFailedPrecondition);
   EXPECT_EQ(core_->StageSkip(SkipOf(kVictim, 2, 9, "")).code(), absl::StatusCode::kDataLoss);
@@ -170,9 +112,9 @@ TEST_F(HostilePeerTest, OneOriginTooManyIsRefused) {
 }
 
 TEST_F(HostilePeerTest, AReceiverKeepsABoundedNumberOfReports) {
-  LinkReceiver receiver({"hostile", ReplicaName("r0/a"), ReplicaName("r2/a")});
+  LinkReceiver receiver({"core", ReplicaName("r0/a"), ReplicaName("r2/a")});
   internal::v1::PullResponse response;
-  response.mutable_hello()->set_cluster("hostile");
+  response.mutable_hello()->set_cluster("core");
   response.mutable_hello()->set_replica("r2/a");
   for (uint64_t i = 1; i <= kOriginsMax + 10; ++i) {
     response.mutable_hello()->add_origins()->set_origin(i);
