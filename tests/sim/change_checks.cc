@@ -74,7 +74,14 @@ void ChangeChecks::CheckCleaned(int node, const Written& change) {
       const ReplicaView* last = world_->node(other).last_view.get();
       // Of a disk that was lost nobody can say what it had.
       if (other == node || last == nullptr || world_->node(other).disk_lost) continue;
-      if (!world_->shape().Holds(other, history.item(item).name_space)) continue;
+      const int name_space = history.item(item).name_space;
+      if (!world_->Listed(other) || world_->node(other).old_disk ||
+          !world_->Holds(other, name_space))
+        continue;
+      // What it was given later it has from who had applied all that.
+      if (!world_->shape().Holds(other, name_space, 0) || !world_->shape().Lists(other, 0)) {
+        continue;
+      }
       if (last->AppliedOf(origin) >= sequence) continue;
       return Fail(node, change.key,
                   absl::StrCat("is cleaned away, and ", world_->shape().ReplicaNameOf(other),
@@ -84,8 +91,10 @@ void ChangeChecks::CheckCleaned(int node, const Written& change) {
   // Nobody sends one: all that is as old is applied here.
   const ReplicaView& view = *world_->node(node).core->view();
   for (const auto& [origin, at] : history.origins()) {
-    const uint64_t next = view.AppliedOf(Origin(origin)).value() + 1;
+    uint64_t next = view.AppliedOf(Origin(origin)).value() + 1;
     const EntryRecord* entry = history.Find(origin, next);
+    // What a start says of itself has no items: of one that is not known here yet it may be older.
+    while (entry != nullptr && entry->chain) entry = history.Find(origin, ++next);
     if (entry == nullptr || !entry->on_disk || entry->lost || entry->time > stored.timestamp()) {
       continue;
     }

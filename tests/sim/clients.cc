@@ -74,7 +74,7 @@ int Clients::PickNode(Session& session) {
   }
   std::vector<int> nodes;
   for (int at = 0; at < shape_.replicas(); ++at) {
-    if (shape_.region_of[at] == session.region && world_->Serves(at)) nodes.push_back(at);
+    if (shape_.region_of[at] == session.region && world_->ServesReads(at)) nodes.push_back(at);
   }
   return nodes.empty() ? -1 : nodes[random_.Below(nodes.size())];
 }
@@ -82,7 +82,7 @@ int Clients::PickNode(Session& session) {
 int Clients::PickNamespace(int node) {
   for (int i = 0; i < 8; ++i) {
     const int at = static_cast<int>(random_.Below(shape_.namespaces.size()));
-    if (shape_.Holds(node, at)) return at;
+    if (world_->Holds(node, at) && !world_->IsPartial(node, at)) return at;
   }
   return 0;
 }
@@ -120,6 +120,7 @@ void Clients::Step() {
 
 void Clients::Write(int at, int node) {
   Session& session = sessions_[at];
+  if (!world_->ServesWrites(node) || !world_->MayWrite(node)) return;
   const int name_space = PickNamespace(node);
   Operation operation;
   operation.name_space = name_space;
@@ -130,6 +131,14 @@ void Clients::Write(int at, int node) {
     operation.mutation.mutable_options()->set_request_id(absl::StrCat("id", made_));
   }
   ++made_;
+  int64_t others = -1;
+  for (int region = 0; region < shape_.regions; ++region) {
+    others += world_->RegionHolds(node, region, name_space) ? 1 : 0;
+  }
+  if (others > 0 && random_.Chance(150)) {
+    operation.mutation.mutable_options()->set_acknowledged_by_regions(
+        static_cast<uint32_t>(random_.Between(1, others)));
+  }
   const uint64_t keys = 1 + random_.Below((uint64_t{1} << shape_.keys) - 1);
   for (int key = 0; key < shape_.keys; ++key) {
     if ((keys >> key & 1) == 0) continue;
@@ -219,7 +228,9 @@ void Clients::Acknowledge(int at, uint64_t generation, const Operation& operatio
 void Clients::Retry(int at, int node) {
   const size_t slot = random_.Below(retriable_.size());
   Retriable& retriable = retriable_[slot];
-  if (!shape_.Holds(node, retriable.operation.name_space)) return;
+  const int name_space = retriable.operation.name_space;
+  if (!world_->Holds(node, name_space) || world_->IsPartial(node, name_space)) return;
+  if (!world_->ServesWrites(node) || !world_->MayWrite(node)) return;
   const ReplicaView& view = *world_->node(node).core->view();
   // Elsewhere only what is known to be there; where it was sent, always.
   bool known = false;
@@ -257,6 +268,7 @@ void Clients::Retry(int at, int node) {
                                                     : Path::kRetryElsewhere);
     }
     if (!again.answered) {
+      world_->coverage().Covered(written.repeated ? Path::kUnknownWasDone : Path::kUnknownWasNot);
       again.answered = true;
       again.name = written;
       again.at = world_->now();
@@ -357,6 +369,7 @@ void Clients::CheckParts(Session& session, int node, int item, const ExpectedPar
 std::optional<int> Clients::FindUnserved() const {
   for (const Session& session : sessions_) {
     for (int node = 0; node < shape_.replicas(); ++node) {
+      if (!world_->Listed(node)) continue;
       const ReplicaView& view = *world_->node(node).core->view();
       if (!view.FindLost(session.token) && !view.Covers(session.token)) return node;
     }
@@ -365,8 +378,16 @@ std::optional<int> Clients::FindUnserved() const {
 }
 
 void Clients::FailUnserved() {
-  world_->Fail(absl::StrCat(shape_.ReplicaNameOf(FindUnserved().value_or(0)),
-                            " refuses a session although it has everything"));
+  const int node = FindUnserved().value_or(0);
+  const ReplicaView& view = *world_->node(node).core->view();
+  SessionToken::Position missing;
+  for (const Session& session : sessions_) {
+    if (!view.FindLost(session.token) && !view.Covers(session.token, &missing)) break;
+  }
+  world_->TellDifferences();
+  world_->Fail(absl::StrCat(
+      shape_.ReplicaNameOf(node), " refuses a session although it has everything: it has not ",
+      absl::Hex(missing.origin.value(), absl::kZeroPad16), "/", missing.sequence.value()));
 }
 
 }  // namespace homeport::sim

@@ -43,6 +43,10 @@ const char* FaultName(Fault::Kind kind) {
       return "clock drift";
     case Fault::Kind::kPause:
       return "pause";
+    case Fault::Kind::kRepeat:
+      return "repeating link";
+    case Fault::Kind::kStartAhead:
+      return "start ahead";
   }
   return "?";
 }
@@ -51,7 +55,7 @@ std::string Fault::Describe(const Shape& shape) const {
   const std::string whom = kind == Kind::kIsolate ? absl::StrCat("r", a) : shape.ReplicaNameOf(a);
   std::string text = absl::StrCat(at / kMilli, " ms: ", FaultName(kind), " ", whom);
   if (kind == Kind::kCutBoth || kind == Kind::kCutOneWay || kind == Kind::kFlap ||
-      kind == Kind::kSlow) {
+      kind == Kind::kSlow || kind == Kind::kRepeat) {
     absl::StrAppend(&text, " to ", shape.ReplicaNameOf(b));
   }
   absl::StrAppend(&text, " for ", duration / kMilli, " ms, amount ", amount, keep ? ", kept" : "");
@@ -64,7 +68,7 @@ std::vector<Fault> DrawFaults(Random random, const Shape& shape) {
   const int count = static_cast<int>(random.Chance(80) ? 0 : random.Between(2, 14));
   const bool one_kind = random.Chance(80);
   const int only = static_cast<int>(random.Below(Fault::kKinds));
-  bool disk_lost = !shape.lose_disk;
+  int disks_left = shape.lose_disk ? shape.disks_lost_max : 0;
   for (int i = 0; i < count; ++i) {
     Fault fault;
     fault.kind =
@@ -90,9 +94,8 @@ std::vector<Fault> DrawFaults(Random random, const Shape& shape) {
         break;
       case Fault::Kind::kWipeDisk:
       case Fault::Kind::kRestoreDisk:
-        // What a second lost disk would take with it, nobody may have any more.
-        if (disk_lost) continue;
-        disk_lost = true;
+        if (disks_left == 0) continue;
+        --disks_left;
         break;
       case Fault::Kind::kDiskFull:
         fault.amount = random.Between(0, 4000);
@@ -105,6 +108,13 @@ std::vector<Fault> DrawFaults(Random random, const Shape& shape) {
         break;
       case Fault::Kind::kClockDrift:
         fault.amount = random.Between(-20000, 20000);  // millionths
+        break;
+      case Fault::Kind::kStartAhead:
+        // Who starts ahead forgets request ids that much earlier.
+        fault.amount = shape.request_window > 10 * kSecond
+                           ? shape.drift_max + random.Between(0, 4 * kSecond)
+                           : 0;
+        fault.duration = random.Between(0, 500 * kMilli);
         break;
       case Fault::Kind::kPause:
         fault.duration = random.Between(10 * kMilli, kSecond);

@@ -29,8 +29,10 @@ struct Fault {
     kClockJump,        // the wall clock jumps
     kClockDrift,       // the clocks run at another rate
     kPause,            // the process stands still
+    kRepeat,           // a link carries messages twice, the second time late
+    kStartAhead,       // the process dies, and starts with a clock that is ahead by `amount`
   };
-  static constexpr int kKinds = 17;
+  static constexpr int kKinds = 19;
 
   Kind kind;
   Micros at = 0;

@@ -59,6 +59,8 @@ struct EntryRecord {
   bool chain = false;
   bool acknowledged = false;
   bool lost = false;
+  // Its writer was told that so many other regions have it.
+  int regions = 0;
   // Where it was accepted, items showed nothing newer than the positions.
   bool by_positions = true;
   int name_space = -1;

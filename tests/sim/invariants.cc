@@ -48,6 +48,21 @@ void Invariants::RegisterNew(int node, const OriginView& origin) {
   }
 }
 
+std::string Invariants::NamedBy(int node, const EntryRecord& entry) {
+  auto bytes = world_->node(node).raw->Get(Table::kLog,
+                                           LogKey(Origin(entry.origin), Sequence(entry.sequence)));
+  if (!bytes.ok() || !bytes->has_value()) return " what the log no longer has";
+  auto record = ParseLogRecord(**bytes);
+  if (!record.ok() || record->kind != LogRecord::Kind::kEntry) return " what was left out here";
+  auto stored = ParseEntry(record->body);
+  if (!stored.ok()) return " what does not parse";
+  std::string names;
+  for (const internal::v1::Position& position : stored->dependencies()) {
+    absl::StrAppend(&names, " ", Name(position.origin(), position.sequence()));
+  }
+  return names.empty() ? " nothing" : names;
+}
+
 void Invariants::CheckApplied(int node, const OriginView& origin, uint64_t sequence,
                               std::set<int>& touched) {
   History& history = world_->history();
@@ -82,7 +97,8 @@ void Invariants::CheckApplied(int node, const OriginView& origin, uint64_t seque
       if (needed != nullptr && needed->lost) continue;
       world_->Fail(absl::StrCat(world_->shape().ReplicaNameOf(node), " has applied ",
                                 Name(entry->origin, entry->sequence), " before ",
-                                Name(dependency, at_least), ", which its writer had seen"));
+                                Name(dependency, at_least), ", which its writer had seen; it names",
+                                NamedBy(node, *entry)));
       return true;
     }
     return false;
@@ -169,13 +185,14 @@ void Invariants::AfterCommit(int node) {
   }
 }
 
-void Invariants::OnFrame(int node, const PeerBatch& batch) {
+void Invariants::OnFrame(const Link& link, const PeerBatch& batch) {
+  const int node = link.to;
   History& history = world_->history();
   for (const std::string& bytes : batch.block.entries()) {
     const uint64_t key = XXH3_64bits(bytes.data(), bytes.size());
     const uint64_t bit = uint64_t{1} << world_->shape().region_of[node];
     uint64_t& seen = frames_[key];
-    if ((seen & bit) != 0) continue;
+    if ((seen & bit) != 0 && link.version == 0) continue;
     seen |= bit;
     auto entry = ParseEntry(bytes);
     if (!entry.ok()) return world_->Fail(std::string(entry.status().message()));
@@ -184,7 +201,11 @@ void Invariants::OnFrame(int node, const PeerBatch& batch) {
       return world_->Fail(absl::StrCat("a link carries ", Name(entry->origin(), entry->sequence()),
                                        ", which is not the entry of that name"));
     }
-    if (!known->chain && !world_->shape().Holds(node, known->name_space)) {
+    bool may = known->chain;
+    for (int version = link.version_first; version <= link.version && !may; ++version) {
+      may = world_->shape().Holds(node, known->name_space, version);
+    }
+    if (!may) {
       return world_->Fail(absl::StrCat(
           "a link carries an entry of ", world_->shape().namespaces[known->name_space].name, " to ",
           world_->shape().ReplicaNameOf(node), ", which may not hold it"));
@@ -199,7 +220,9 @@ void Invariants::CheckItem(int node, int item) {
                                          " at ", world_->shape().ReplicaNameOf(node));
   auto bytes = at.raw->Get(Table::kItems, record.stored_key);
   if (!bytes.ok()) return world_->Fail(std::string(bytes.status().message()));
-  if (!world_->shape().Holds(node, record.name_space)) {
+  // What was given to the region is there when all of it is.
+  if (world_->IsPartial(node, record.name_space)) return;
+  if (!world_->Holds(node, record.name_space)) {
     if (bytes->has_value()) world_->Fail(absl::StrCat(where, ": is where it may not be"));
     return;
   }
@@ -298,6 +321,48 @@ Past Invariants::LostOf(const internal::v1::StoredItem& item) {
   return lost;
 }
 
+bool Invariants::DifferByLost(int a, int b, const std::string& name_space) {
+  const std::string prefix = NamespacePrefix(name_space);
+  std::map<std::string, std::pair<std::string, std::string>> items;
+  for (const int node : {a, b}) {
+    auto it = world_->node(node).raw->Iterate(Table::kItems, PrefixEnd(prefix));
+    for (it->Seek(prefix); it->Valid(); it->Next()) {
+      auto& both = items[std::string(it->key())];
+      (node == a ? both.first : both.second) = std::string(it->value());
+    }
+  }
+  bool differ = false;
+  for (const auto& [key, both] : items) {
+    internal::v1::StoredItem at_a;
+    internal::v1::StoredItem at_b;
+    if (!at_a.ParseFromString(both.first) || !at_b.ParseFromString(both.second)) return false;
+    if (HashItem(key, at_a) == HashItem(key, at_b)) continue;
+    if (LostOf(at_a).positions().empty() && LostOf(at_b).positions().empty()) return false;
+    differ = true;
+  }
+  return differ;
+}
+
+bool Invariants::AwaitsRepair() {
+  const auto& namespaces = world_->shape().namespaces;
+  for (size_t i = 0; i < namespaces.size(); ++i) {
+    int first = -1;
+    std::unique_ptr<NamespaceSums> sums;
+    for (int node = 0; node < world_->size(); ++node) {
+      if (!world_->Listed(node) || !world_->Holds(node, static_cast<int>(i))) continue;
+      auto kept = ReadDigests(world_->node(node).raw, namespaces[i].name, nullptr);
+      if (!kept.ok()) return false;
+      if (first == -1) {
+        first = node;
+        sums = *std::move(kept);
+      } else if (**kept != *sums && DifferByLost(first, node, namespaces[i].name)) {
+        return true;
+      }
+    }
+  }
+  return false;
+}
+
 bool Invariants::RestsOnLost(int node, const std::string& item_key,
                              const internal::v1::StoredItem& theirs) {
   if (!LostOf(theirs).positions().empty()) return true;
@@ -316,7 +381,10 @@ void Invariants::CheckCleaned(int node, int item, const std::string& where,
     const ReplicaView* last = world_->node(other).last_view.get();
     // Of a disk that was lost nobody can say what it had.
     if (other == node || last == nullptr || world_->node(other).disk_lost) continue;
-    if (!world_->shape().Holds(other, name_space)) continue;
+    if (!world_->Listed(other) || world_->node(other).old_disk) continue;
+    if (!world_->Holds(other, name_space)) continue;
+    // What it was given later it has from who had applied the delete.
+    if (!world_->shape().Holds(other, name_space, 0) || !world_->shape().Lists(other, 0)) continue;
     if (last->AppliedOf(Origin(entry.origin)).value() >= entry.sequence) continue;
     return world_->Fail(absl::StrCat(where, ": a delete is forgotten that ",
                                      world_->shape().ReplicaNameOf(other), " has not applied"));
@@ -345,7 +413,11 @@ void Invariants::CheckStore(int node) {
                                        Name(entry->origin(), entry->sequence()),
                                        ", which is not the entry of that name"));
     }
-    if (!known->chain && !world_->shape().Holds(node, known->name_space)) {
+    bool may = known->chain;
+    for (int version = 0; version <= at.version && !may; ++version) {
+      may = world_->shape().Holds(node, known->name_space, version);
+    }
+    if (!may) {
       return world_->Fail(absl::StrCat("the log of ", world_->shape().ReplicaNameOf(node),
                                        " has an entry that it may not hold"));
     }
@@ -357,7 +429,7 @@ void Invariants::CheckDigests(int name_space) {
   const std::string& name = world_->shape().namespaces[name_space].name;
   std::unique_ptr<NamespaceSums> first;
   for (int node = 0; node < world_->size() && world_->failure().empty(); ++node) {
-    if (!world_->shape().Holds(node, name_space)) continue;
+    if (!world_->Listed(node) || !world_->Holds(node, name_space)) continue;
     KvEngine* engine = world_->node(node).raw;
     auto kept = ReadDigests(engine, name, nullptr);
     auto computed = ComputeDigests(engine, name, nullptr);
@@ -382,7 +454,10 @@ void Invariants::CheckConverged() {
                                          " is on no disk"));
       }
       if (!entry.on_disk || entry.lost) break;
+      // What a region that leaves writes of itself after it has handed over, nobody waits for.
+      if (entry.chain && !world_->Listed(at.replica)) continue;
       for (int node = 0; node < world_->size(); ++node) {
+        if (!world_->Listed(node)) continue;
         const uint64_t applied = world_->node(node).core->view()->AppliedOf(Origin(origin)).value();
         if (applied >= entry.sequence) continue;
         return world_->Fail(absl::StrCat(world_->shape().ReplicaNameOf(node), " never got ",
@@ -392,6 +467,7 @@ void Invariants::CheckConverged() {
     }
   }
   for (int node = 0; node < world_->size(); ++node) {
+    if (!world_->Listed(node)) continue;
     CheckStore(node);
     for (int item = 0; item < history.items() && world_->failure().empty(); ++item) {
       CheckItem(node, item);

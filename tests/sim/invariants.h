@@ -22,18 +22,22 @@ class Invariants {
   // A replica committed, or opened its disk: compares with what it had before on this disk.
   void AfterCommit(int node);
   // A message with entries arrives at a replica.
-  void OnFrame(int node, const PeerBatch& batch);
+  void OnFrame(const Link& link, const PeerBatch& batch);
   // What the replica stores of the item is what the history says that it has applied.
   void CheckItem(int node, int item);
   // A replica's item, or a peer's, shows what a seeding has brought of an entry that was lost after
   // that: the only difference that comparisons may find.
   bool RestsOnLost(int node, const std::string& item_key, const internal::v1::StoredItem& theirs);
+  // Replicas still differ in what lost entries left, which comparisons will find.
+  bool AwaitsRepair();
   // Everything that a converged world must be.
   void CheckConverged();
 
  private:
   void RegisterNew(int node, const OriginView& origin);
   void CheckApplied(int node, const OriginView& origin, uint64_t sequence, std::set<int>& touched);
+  // The dependencies of an entry as it is stored.
+  std::string NamedBy(int node, const EntryRecord& entry);
   void CheckRegister(int node, int item, const std::string& where,
                      const internal::v1::StoredItem* stored);
   void CheckParts(int node, int item, const std::string& where,
@@ -41,6 +45,8 @@ class Invariants {
   void CheckCleaned(int node, int item, const std::string& where, const EntryRecord& entry);
   // The positions of lost entries that an item names.
   Past LostOf(const internal::v1::StoredItem& item);
+  // True if what two replicas store of a namespace differs, and only in what lost entries left.
+  bool DifferByLost(int a, int b, const std::string& name_space);
   void CheckStore(int node);
   void CheckDigests(int name_space);
 

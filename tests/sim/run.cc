@@ -15,11 +15,21 @@ constexpr Micros kConvergeStep = 250 * kMilli;
 // And in which everybody then knows what was lost.
 constexpr Micros kSettleMax = 60 * kSecond;
 
-enum Stream : uint64_t { kShapeStream = 1, kFaultStream, kWorldStream, kClientStream };
+enum Stream : uint64_t {
+  kShapeStream = 1,
+  kFaultStream,
+  kWorldStream,
+  kClientStream,
+  kRolloutStream
+};
 
 }  // namespace
 
-Shape ShapeOf(uint64_t seed) { return DrawShape(Random(seed).Split(kShapeStream)); }
+Shape ShapeOf(uint64_t seed) {
+  Shape shape = DrawShape(Random(seed).Split(kShapeStream));
+  DrawRollouts(Random(seed).Split(kRolloutStream), shape);
+  return shape;
+}
 
 std::vector<Fault> FaultsOf(uint64_t seed, const Shape& shape) {
   return DrawFaults(Random(seed).Split(kFaultStream), shape);
@@ -50,6 +60,7 @@ RunResult RunSeed(const RunOptions& options) {
   const Micros healed = world.now();
   while (world.failure().empty() && !world.Converged()) {
     if (world.now() - healed > kConvergeMax) {
+      world.TellDifferences();
       world.Fail(absl::StrCat("not converged ", kConvergeMax / kSecond, " s after the last fault"));
       break;
     }

@@ -22,11 +22,15 @@ std::string Shape::ReplicaNameOf(int replica) const {
   return absl::StrCat("r", region, "/", std::string(1, static_cast<char>('a' + index)));
 }
 
-std::shared_ptr<const Topology> Shape::MakeTopology() const {
+std::shared_ptr<const Topology> Shape::MakeTopology(int version) const {
+  const TopologyVersion& file = story.versions[version];
   internal::v1::Topology proto;
   proto.set_cluster("sim");
   for (int i = 0; i < regions; ++i) {
+    if (!file.listed[i]) continue;
     internal::v1::Region* region = proto.add_regions();
+    region->set_joining(file.joining[i]);
+    region->set_leaving(file.leaving[i]);
     region->set_name(absl::StrCat("r", i));
     region->set_country("DE");
     region->set_latitude(i);
@@ -39,14 +43,16 @@ std::shared_ptr<const Topology> Shape::MakeTopology() const {
       replica->set_address(absl::StrCat("127.0.0.1:", 2000 + at));
     }
   }
-  for (const ShapeNamespace& info : namespaces) {
+  for (size_t at = 0; at < namespaces.size(); ++at) {
+    const ShapeNamespace& info = namespaces[at];
+    const std::vector<bool>& held = file.held[at];
     internal::v1::Namespace* added = proto.add_namespaces();
     added->set_name(info.name);
     added->set_item_type(info.type);
     if (info.ttl != 0) added->mutable_ttl()->set_seconds(info.ttl / kSecond);
-    if (std::find(info.held.begin(), info.held.end(), false) == info.held.end()) continue;
+    if (std::find(held.begin(), held.end(), false) == held.end()) continue;
     for (int i = 0; i < regions; ++i) {
-      if (info.held[i]) added->add_regions(absl::StrCat("r", i));
+      if (held[i] && file.listed[i]) added->add_regions(absl::StrCat("r", i));
     }
   }
   auto topology = Topology::Create(proto);
@@ -72,6 +78,7 @@ std::string Shape::Describe() const {
                   apply_max, "; sync ", sync_delay, " us, pump ", pump_delay, " us, log ",
                   log_bytes_max, ", heartbeat ", heartbeat / kMilli, " ms, drift ",
                   drift_max / kMilli, " ms");
+  if (story.kind != RolloutStory::Kind::kNone) absl::StrAppend(&text, "; ", story.Describe());
   return text;
 }
 

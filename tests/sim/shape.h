@@ -8,6 +8,7 @@
 
 #include "common/topology/topology.h"
 #include "tests/sim/random.h"
+#include "tests/sim/rollout.h"
 
 namespace homeport::sim {
 
@@ -64,15 +65,22 @@ struct Shape {
   Micros clock_grain = 1;
   // Each change of an item is looked at, which takes time: the conflict journal is checked.
   bool watch_items = false;
-  // A disk may be lost once.
+  // Disks may be lost, so many at most.
   bool lose_disk = false;
+  int disks_lost_max = 1;
+  // How the topology changes; its first version is what the run begins with.
+  RolloutStory story;
 
   int replicas() const { return static_cast<int>(region_of.size()); }
-  bool Holds(int replica, int name_space) const {
-    return namespaces[name_space].held[region_of[replica]];
+  // By a version of the topology.
+  bool Holds(int replica, int name_space, int version) const {
+    return story.versions[version].held[name_space][region_of[replica]];
+  }
+  bool Lists(int replica, int version) const {
+    return story.versions[version].listed[region_of[replica]];
   }
   std::string ReplicaNameOf(int replica) const;
-  std::shared_ptr<const Topology> MakeTopology() const;
+  std::shared_ptr<const Topology> MakeTopology(int version) const;
   // One line, for people.
   std::string Describe() const;
 };

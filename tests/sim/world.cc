@@ -13,7 +13,6 @@ World::World(const Shape& shape, Random random, Trace* trace, Coverage* coverage
       random_(random),
       trace_(trace),
       coverage_(coverage),
-      topology_(shape.MakeTopology()),
       nodes_(shape.replicas()),
       links_(static_cast<size_t>(shape.replicas() * shape.replicas())),
       invariants_(std::make_unique<Invariants>(this)) {
@@ -22,6 +21,9 @@ World::World(const Shape& shape, Random random, Trace* trace, Coverage* coverage
       LinkOf(from, to).from = from;
       LinkOf(from, to).to = to;
     }
+  }
+  for (size_t i = 0; i < shape.story.versions.size(); ++i) {
+    topologies_.push_back(shape.MakeTopology(static_cast<int>(i)));
   }
 }
 
@@ -125,14 +127,50 @@ void World::Begin() {
     }
     Start(at);
   }
+  BeginRollouts();
+}
+
+void World::TellDifferences() {
+  for (const auto& [origin, of] : history_.origins()) {
+    std::string text;
+    bool differ = false;
+    for (int at = 0; at < size(); ++at) {
+      const ReplicaView* view = nodes_[at].last_view.get();
+      const OriginView* known = view == nullptr ? nullptr : view->Find(Origin(origin));
+      const uint64_t received = known == nullptr ? 0 : known->received.value();
+      const uint64_t applied = known == nullptr ? 0 : known->applied.value();
+      differ = differ || received != of.last || applied != of.last;
+      absl::StrAppend(&text, " ", shape_.ReplicaNameOf(at), " ", received, "/", applied,
+                      known == nullptr || known->log_begin.value() == 1
+                          ? ""
+                          : absl::StrCat(" from ", known->log_begin.value()),
+                      view != nullptr && view->seeding != nullptr ? " seeding" : "",
+                      known != nullptr && known->frozen ? " frozen" : "", ";");
+    }
+    if (!differ) continue;
+    trace_->Tell([&] {
+      return absl::StrCat(absl::Hex(origin, absl::kZeroPad16), " of ",
+                          of.replica == -1 ? "?" : shape_.ReplicaNameOf(of.replica), " ends at ",
+                          of.last, ":", text);
+    });
+  }
 }
 
 bool World::Converged() {
   const ReplicaView* first = nullptr;
-  for (Node& node : nodes_) {
-    if (!node.running() || node.paused_until > now_) return false;
+  if (rollouts_done_ < shape_.story.rollouts.size()) return false;
+  for (int at = 0; at < size(); ++at) {
+    Node& node = nodes_[at];
+    const bool takes = shape_.story.rollouts.empty() || shape_.story.rollouts.back().reach == 1000;
+    if (takes && node.version + 1 < static_cast<int>(topologies_.size())) return false;
+    if (!Listed(at)) continue;
+    if (!node.running() || node.paused_until > now_ || node.old_disk) return false;
+    if (node.join && node.join->phase() != JoinState::Phase::kServing) return false;
     if (!node.operations.empty()) return false;
     const ReplicaView& view = *node.core->view();
+    for (size_t i = 0; i < shape_.namespaces.size(); ++i) {
+      if (IsPartial(at, static_cast<int>(i))) return false;
+    }
     if (first == nullptr) first = &view;
     if (view.origins.size() != first->origins.size()) return false;
     for (size_t i = 0; i < view.origins.size(); ++i) {
@@ -141,6 +179,8 @@ bool World::Converged() {
       if (a.origin != b.origin || a.applied != a.received || a.applied != b.applied) return false;
     }
   }
+  const auto lost = [](const Node& node) { return node.disk_lost; };
+  if (std::any_of(nodes_.begin(), nodes_.end(), lost) && invariants_->AwaitsRepair()) return false;
   converged_ = true;
   invariants_->CheckConverged();
   return true;

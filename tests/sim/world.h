@@ -19,9 +19,14 @@
 #include "common/topology/topology.h"
 #include "storage/engine/memory/memory_disk.h"
 #include "storage/engine/memory/memory_engine.h"
+#include "storage/replication/clock_guard.h"
+#include "storage/replication/holding_policy.h"
 #include "storage/replication/intake.h"
+#include "storage/replication/join_phase.h"
 #include "storage/replication/link_receiver.h"
 #include "storage/replication/link_sender.h"
+#include "storage/replication/puller.h"
+#include "storage/replication/region_acks.h"
 #include "storage/replication/relay_planner.h"
 #include "storage/replication/replica_core.h"
 #include "tests/sim/coverage.h"
@@ -84,8 +89,31 @@ struct Node {
   std::shared_ptr<const ReplicaView> last_view;
   // No own entry on this disk may be at or before this.
   uint64_t time_floor = 0;
+  // Of the topology, as its file says there.
+  int version = 0;
+  // While the replica is new.
+  std::optional<JoinState> join;
+  // It left, and was started again with the disk that it had.
+  bool old_disk = false;
   // It is not the disk that the run began with.
   bool disk_lost = false;
+  // Since the start: which links to pull over, whether its clock is believed, and which regions
+  // have what.
+  std::unique_ptr<PullerChoice> puller;
+  std::unique_ptr<ClockGuard> guard;
+  RegionAcks acks;
+  // How far the next start's clock is set ahead, whoever sees to it.
+  Micros start_offset = 0;
+  // Its clock was set so much ahead when it started.
+  Micros started_ahead = 0;
+  // Writes that are answered once so many other regions have them.
+  struct Wanted {
+    Origin origin;
+    Sequence sequence;
+    int name_space = 0;
+    int regions = 0;
+  };
+  std::vector<Wanted> wanted;
 
   bool running() const { return core != nullptr; }
 };
@@ -97,6 +125,12 @@ struct Link {
   uint64_t generation = 0;
   int cuts = 0;  // faults that hold it down
   int64_t slow = 1;
+  int repeats = 0;  // faults that make it repeat what it carries
+  // What the receiver's clock showed when it said hello, and how long the answer took.
+  absl::Time hello_sent;
+  Micros hello_sent_at = 0;
+  Micros hello_took = 0;
+  bool stands_by = false;
   bool pump_pending = false;
   // Whose state has changed since the last pump.
   bool receiver_stirred = false;
@@ -109,6 +143,9 @@ struct Link {
   std::deque<internal::v1::PullResponse> responses;
   Micros request_at = 0;  // arrival of the last one
   Micros response_at = 0;
+  // Of the sender's topology: at the stream's begin, and by now.
+  int version_first = 0;
+  int version = 0;
   // Bytes of batches that the receiver has granted and not been sent.
   int64_t granted = 0;
 };
@@ -134,14 +171,33 @@ class World {
   // Every replica runs, has received all that any has, and has applied it.
   bool Converged();
 
+  // Tells the trace what replicas have not the same of.
+  void TellDifferences();
+
   // Gives an operation to a replica that runs.
   void Submit(int node, Operation operation);
+  // False while the replica refuses writes because its clock is ahead; checks that it does so
+  // rightly.
+  bool MayWrite(int node);
 
   const Shape& shape() const { return shape_; }
   Micros now() const { return now_; }
   int size() const { return static_cast<int>(nodes_.size()); }
   Node& node(int at) { return nodes_[at]; }
-  bool Serves(int at) const { return nodes_[at].running() && nodes_[at].paused_until <= now_; }
+  // Whether the replica takes reads, and writes, as far as the topology goes.
+  bool ServesReads(int at) const;
+  bool ServesWrites(int at) const;
+  // By the topology that the replica has in force.
+  bool Holds(int at, int name_space) const {
+    return shape_.Holds(at, name_space, nodes_[at].version);
+  }
+  bool RegionHolds(int at, int region, int name_space) const {
+    const TopologyVersion& file = shape_.story.versions[nodes_[at].version];
+    return file.listed[region] && file.held[name_space][region];
+  }
+  bool Listed(int at) const { return shape_.Lists(at, nodes_[at].version); }
+  // The namespace was given to the replica's region and is not whole there.
+  bool IsPartial(int at, int name_space) const;
   Moment MomentAt(int at) const;
   History& history() { return history_; }
   Trace& trace() { return *trace_; }
@@ -196,6 +252,20 @@ class World {
   void AddShown(const Node& node, EntryRecord& planned) const;
   void Tick(int at);
 
+  const Topology& TopologyOf(int at) const;
+  HoldingPolicy PolicyOf(int at) const;
+  void BeginRollouts();
+  // Begins with the next version if it may begin by now, or looks again later.
+  void TryRollOut();
+  // As `homeport region leave` sees it.
+  bool HandedOver(int region) const;
+  bool KnownToHaveLeft(int region) const;
+  void TakeVersion(int at, int version);
+  void MakeReceiver(Link& link);
+  // How far the replica is with joining, by its disk and its topology.
+  void LoadJoin(int at);
+  void StepJoin(int at);
+
   void WantConnect(Link& link, Micros delay);
   void Connect(Link& link);
   void EndStream(Link& link, const absl::Status& why);
@@ -203,19 +273,30 @@ class World {
   void Uncut(Link& link);
   void SendRequest(Link& link, internal::v1::PullRequest request);
   void SendResponse(Link& link, internal::v1::PullResponse response);
+  void Deliver(Link& link, internal::v1::PullResponse response);
   void TakeRequest(Link& link);
+  // One side of the link does not let the other in.
+  void Refused(Link& link, const std::string& why);
   void TakeResponse(Link& link);
   enum class Side { kReceiver, kSender };
   // Lets that end of the link say what it has to say, a little later.
   void WantPump(Link& link, Side side);
   void Pump(Link& link);
   void PlanAllRelays(int at);
+  // By who pulls over which link what the candidates are good for, and tells the links.
+  void ChoosePullers(int at, std::vector<RelayCandidate>& candidates);
+  // Takes note of a peer's clock.
+  void ObserveClock(Link& link, const internal::v1::PullResponse& response);
+  absl::Time ClockReading(int at) const;
+  // Answers the writes that enough regions have by now.
+  void AnswerWanted(int at);
 
   const Shape& shape_;
   Random random_;
   Trace* trace_;
   Coverage* coverage_;
-  std::shared_ptr<const Topology> topology_;
+  std::vector<std::shared_ptr<const Topology>> topologies_;  // by version
+  size_t rollouts_done_ = 0;
   History history_;
   std::vector<Node> nodes_;
   std::vector<Link> links_;
@@ -226,6 +307,8 @@ class World {
   uint64_t events_ = 0;
   uint64_t origins_ = 0;
   uint64_t copies_ = 0;
+  int disks_lost_ = 0;
+  bool clocks_bent_ = false;
   Micros now_ = 0;
   bool converged_ = false;
   std::string failure_;

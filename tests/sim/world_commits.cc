@@ -75,6 +75,11 @@ void World::Commit(int at) {
   const CoreCounters before = node.core->counters();
   for (Operation& operation : operations) {
     const Micros ttl = shape_.namespaces[operation.name_space].ttl;
+    // The topology may have changed since it was asked for.
+    if (!Holds(at, operation.name_space) || !ServesWrites(at)) {
+      operation.done(absl::UnavailableError("not here, or not by now"), WriteName());
+      continue;
+    }
     auto name = node.core->StageWrite(
         {&operation.mutation, &operation.token, absl::Microseconds(ttl)}, moment);
     if (!name.ok()) {
@@ -95,6 +100,7 @@ void World::Commit(int at) {
         planned->observed.Advance(origin.origin.value(), origin.applied.value());
       }
       planned->observed.Advance(planned->origin, planned->sequence - 1);
+      planned->by_positions = !node.seeded;
       if (node.seeded) AddShown(node, *planned);
       // What it replaces, its writer has seen too.
       uint64_t seen = operation.seen_time;
@@ -175,7 +181,6 @@ void World::Commit(int at) {
   }
   if (after.expired_dropped > before.expired_dropped) coverage_->Covered(Path::kExpiredCleaned);
   if (after.items_pruned > before.items_pruned) coverage_->Covered(Path::kPruned);
-  if (after.origins_closed > before.origins_closed) coverage_->Covered(Path::kOriginClosed);
   if (after.chain_entries > before.chain_entries) coverage_->Covered(Path::kOwnHistoryFetched);
   for (const auto& [origin, block] : node.core->Blocked()) {
     if (block.kind == OriginBlock::Kind::kDependency) coverage_->Covered(Path::kDependencyWaited);
@@ -188,6 +193,11 @@ void World::Commit(int at) {
       return Fail(absl::StrCat(shape_.ReplicaNameOf(at), " answered with a name of no entry"));
     }
     if (!name.repeated) entry->acknowledged = true;
+    const auto regions = operation.mutation.options().acknowledged_by_regions();
+    if (regions > 0) {
+      node.wanted.push_back(
+          {name.version.origin, name.sequence, operation.name_space, static_cast<int>(regions)});
+    }
     operation.done(absl::OkStatus(), name);
   }
   for (size_t i = 0; i < work.size(); ++i) {

@@ -36,6 +36,9 @@ void World::Begin(const Fault& fault) {
     case Fault::Kind::kSlow:
       LinkOf(fault.a, fault.b).slow *= fault.amount;
       return;
+    case Fault::Kind::kRepeat:
+      ++LinkOf(fault.a, fault.b).repeats;
+      return;
     case Fault::Kind::kBreakStreams:
       for (int other = 0; other < size(); ++other) {
         EndStream(LinkOf(fault.a, other), absl::UnavailableError("broken"));
@@ -55,6 +58,12 @@ void World::Begin(const Fault& fault) {
       Crash(fault.a, fault.keep, 0);
       node.plan.fate = fault.keep ? MemoryDisk::Fate::kKept : MemoryDisk::Fate::kLost;
       node.plan.writes_left = 0;
+      return RestartLater(fault.a, fault.duration);
+    case Fault::Kind::kStartAhead:
+      if (!node.running()) return;
+      Crash(fault.a, false, 0);
+      node.start_offset = fault.amount;
+      clocks_bent_ = true;
       return RestartLater(fault.a, fault.duration);
     case Fault::Kind::kWipeDisk:
       LoseDisk(fault.a, std::make_shared<MemoryDisk>());
@@ -80,6 +89,7 @@ void World::Begin(const Fault& fault) {
       node.plan.reads_left = fault.amount;
       return;
     case Fault::Kind::kClockJump:
+      clocks_bent_ = true;
       node.offset += fault.amount;
       return;
     case Fault::Kind::kClockDrift:
@@ -89,6 +99,7 @@ void World::Begin(const Fault& fault) {
         coverage_->Covered(Path::kPauseOutlived);
         return;
       }
+      clocks_bent_ = true;
       const Micros passed = now_ - node.rate_since;
       node.steady_then += passed + passed * node.rate / 1'000'000;
       node.rate_since = now_;
@@ -116,6 +127,9 @@ void World::End(const Fault& fault) {
     case Fault::Kind::kSlow:
       LinkOf(fault.a, fault.b).slow /= fault.amount;
       return;
+    case Fault::Kind::kRepeat:
+      --LinkOf(fault.a, fault.b).repeats;
+      return;
     case Fault::Kind::kRestoreDisk:
       if (node.copy == nullptr) return;
       LoseDisk(fault.a, std::exchange(node.copy, nullptr));
@@ -142,6 +156,7 @@ void World::HealAll() {
   for (Link& link : links_) {
     link.cuts = 0;
     link.slow = 1;
+    link.repeats = 0;
     WantConnect(link, random_.Between(0, kReconnect));
   }
 }

@@ -27,16 +27,17 @@ void World::PlanAllRelays(int at) {
   std::vector<LinkReceiver*> receivers;
   for (int from = 0; from < size(); ++from) {
     Link& link = LinkOf(from, at);
-    if (from == at || link.receiver == nullptr) continue;
+    if (from == at || !shape_.Lists(from, nodes_[at].version)) continue;
     const bool down = !link.receiver->established() && now_ - link.down_since > shape_.down_grace;
     candidates.push_back({ReplicaName(shape_.ReplicaNameOf(from)), link.receiver->established(),
                           down, link.receiver.get()});
     receivers.push_back(link.receiver.get());
   }
+  ChoosePullers(at, candidates);
   const ReplicaView& view = *nodes_[at].core->view();
   const ReplicaName self(shape_.ReplicaNameOf(at));
-  RelayPlan plan = PlanRelays(view, self, *topology_, candidates);
-  const SeedPlan seeding = PlanSeeding(view, self, *topology_, candidates);
+  RelayPlan plan = PlanRelays(view, self, TopologyOf(at), candidates);
+  const SeedPlan seeding = PlanSeeding(view, self, TopologyOf(at), candidates);
   for (size_t i = 0; i < receivers.size(); ++i) {
     receivers[i]->WantRelay(std::move(plan.relays[i]));
     receivers[i]->Waits(std::move(plan.waits[i]));
@@ -59,15 +60,20 @@ void World::WantConnect(Link& link, Micros delay) {
 
 void World::Connect(Link& link) {
   if (link.up || !nodes_[link.from].running() || !nodes_[link.to].running()) return;
-  if (link.cuts > 0) return;
+  if (link.cuts > 0 || !shape_.Lists(link.from, nodes_[link.to].version)) return;
   link.up = true;
   ++link.generation;
   trace_->Tell([&] {
     return absl::StrCat(shape_.ReplicaNameOf(link.to), " connects to ",
                         shape_.ReplicaNameOf(link.from));
   });
+  link.hello_sent = ClockReading(link.to);
+  link.hello_sent_at = now_;
+  const Topology& topology = TopologyOf(link.to);
+  link.receiver->SetShared(SharedNamespaces(topology, ReplicaName(shape_.ReplicaNameOf(link.to)),
+                                            link.receiver->peer()));
   SendRequest(link,
-              link.receiver->OnConnected(topology_->fingerprint(), *nodes_[link.to].core->view(),
+              link.receiver->OnConnected(topology.fingerprint(), *nodes_[link.to].core->view(),
                                          MomentAt(link.to).wall));
 }
 
@@ -112,6 +118,19 @@ void World::SendRequest(Link& link, internal::v1::PullRequest request) {
 
 void World::SendResponse(Link& link, internal::v1::PullResponse response) {
   trace_->Mix(response.batch().block().size());
+  if (link.repeats > 0 && (response.has_batch() || response.skips_size() > 0) &&
+      random_.Chance(300)) {
+    coverage_->Covered(Path::kRepeated);
+    // At once, or behind what follows.
+    Schedule(now_ + (random_.Chance(500) ? 0 : random_.Between(0, 300 * kMilli)),
+             [this, at = IndexOf(link), generation = link.generation, response] {
+               if (links_[at].generation == generation) Deliver(links_[at], response);
+             });
+  }
+  Deliver(link, std::move(response));
+}
+
+void World::Deliver(Link& link, internal::v1::PullResponse response) {
   link.responses.push_back(std::move(response));
   link.response_at = std::max(link.response_at, now_ + Delay(link));
   Push(link.response_at, Kind::kResponse, IndexOf(link), link.generation);
@@ -131,17 +150,39 @@ void World::TakeRequest(Link& link) {
     options.seeding.chunk_bytes = shape_.seed_chunk_bytes;
     options.seeding.bytes_per_second = shape_.seed_bytes_per_second;
     link.sender = std::make_unique<LinkSender>(std::move(options), node.engine.get());
-    if (auto refusal = link.sender->OnHello(request.hello(), topology_, view)) {
-      return Fail(absl::StrCat("a link is refused: ", refusal->refusal_detail()));
+    link.version_first = link.version = node.version;
+    if (auto refusal = link.sender->OnHello(request.hello(), topologies_[node.version], view)) {
+      return Refused(link, refusal->refusal_detail());
+    }
+    if (nodes_[link.to].old_disk && !node.old_disk && shape_.Lists(link.to, node.version)) {
+      return Fail(absl::StrCat(shape_.ReplicaNameOf(link.from), " lets ",
+                               shape_.ReplicaNameOf(link.to),
+                               " in, which has left and has its old disk"));
+    }
+    if (request.hello().topology_fingerprint() != topologies_[node.version]->fingerprint()) {
+      coverage_->Covered(Path::kTopologiesDiffered);
     }
     internal::v1::PullResponse hello;
-    *hello.mutable_hello() = MakeHello("sim", ReplicaName(shape_.ReplicaNameOf(link.from)),
-                                       topology_->fingerprint(), view, MomentAt(link.from).wall);
+    *hello.mutable_hello() =
+        MakeHello("sim", ReplicaName(shape_.ReplicaNameOf(link.from)),
+                  topologies_[node.version]->fingerprint(), view, MomentAt(link.from).wall);
     SendResponse(link, std::move(hello));
   }
   if (link.sender == nullptr) return Fail("a request came before its hello");
+  if (request.has_hello()) node.acks.OnHello(request.hello());
+  node.acks.OnAcknowledged(ReplicaName(shape_.ReplicaNameOf(link.to)), request.acknowledged());
+  AnswerWanted(link.from);
   link.sender->OnRequest(request, view);
   WantPump(link, Side::kSender);
+}
+
+void World::Refused(Link& link, const std::string& why) {
+  const bool left = nodes_[link.to].old_disk || nodes_[link.from].old_disk;
+  // While a version is rolled out, not everybody knows of everybody.
+  const bool unknown = !shape_.Lists(link.to, nodes_[link.from].version);
+  if (!left && !unknown) return Fail(absl::StrCat("a link is refused: ", why));
+  if (left) coverage_->Covered(Path::kOldDiskRefused);
+  EndStream(link, absl::FailedPreconditionError(why));
 }
 
 void World::WantPump(Link& link, Side side) {
@@ -162,6 +203,10 @@ void World::Pump(Link& link) {
     }
   }
   if (!sends || link.sender == nullptr) return;
+  if (const int version = nodes_[link.from].version; version != link.version) {
+    link.version = version;
+    link.sender->OnTopology(topologies_[version]);
+  }
   const ReplicaView& view = *nodes_[link.from].core->view();
   while (link.responses.size() < kUnderWayMax) {
     auto next = link.sender->Next(view);
@@ -200,8 +245,21 @@ void World::TakeResponse(Link& link) {
   Node& node = nodes_[link.to];
   const Moment moment = MomentAt(link.to);
   if (auto status = link.receiver->OnResponse(response, moment.steady); !status.ok()) {
-    return Fail(absl::StrCat("a link ends: ", StatusText(status)));
+    return Refused(link, StatusText(status));
   }
+  if (response.has_hello()) {
+    if (nodes_[link.from].old_disk && !node.old_disk) {
+      return Fail(absl::StrCat(shape_.ReplicaNameOf(link.to), " pulls from ",
+                               shape_.ReplicaNameOf(link.from),
+                               ", which has left and has its old disk"));
+    }
+    if (node.join) node.join->OnPeer(response.hello(), moment.steady);
+  }
+  ObserveClock(link, response);
+  for (const internal::v1::MemberReport& report : response.heartbeat().members()) {
+    node.acks.OnMemberReport(report);
+  }
+  if (response.has_heartbeat()) AnswerWanted(link.to);
   if (!response.skips().empty() && history_.ReplicaOf(response.skips(0).origin()) != link.from) {
     coverage_->Covered(Path::kSkipRelayed);
   }
@@ -220,7 +278,7 @@ void World::TakeResponse(Link& link) {
   batch->peer_start = link.receiver->peer_start();
   if (response.has_compare()) coverage_->Covered(Path::kCompared);
   if (batch->HasEntries()) {
-    invariants_->OnFrame(link.to, *batch);
+    invariants_->OnFrame(link, *batch);
     if (!failure_.empty()) return;
     for (const std::string& bytes : batch->block.entries()) {
       if (coverage_->Has(Path::kRelayed)) break;

@@ -7,7 +7,6 @@
 #include "common/base/mutants.h"
 #include "homeport/internal/v1/stored.pb.h"
 #include "storage/model/keys.h"
-#include "storage/replication/compare_initiator.h"
 #include "tests/sim/invariants.h"
 #include "tests/sim/world.h"
 
@@ -15,18 +14,18 @@ namespace homeport::sim {
 
 void World::Start(int at) {
   Node& node = nodes_[at];
-  if (node.running()) return;
+  if (node.running() || !Listed(at)) return;
   ++node.life;
   // Whoever starts a replica sees to its clock; not always well.
   if (node.offset > 2 * kSecond || node.offset < -2 * kSecond) {
-    // Who starts that far ahead forgets request ids that much earlier.
-    const bool ahead = shape_.request_window > 10 * kSecond && random_.Chance(100);
-    node.offset = ahead ? 3 * kSecond : random_.Between(-100, 100) * kMilli;
+    node.offset = random_.Between(-100, 100) * kMilli;
   }
+  if (node.start_offset != 0) node.offset = std::exchange(node.start_offset, 0);
   auto opened = MemoryEngine::Open(node.disk);
   HP_CHECK(opened.ok());
   node.raw = opened->get();
   node.engine = std::make_unique<FaultEngine>(std::move(*opened), node.disk, &node.plan);
+  LoadJoin(at);
   ReplicaCore::Options options;
   options.cluster = "sim";
   options.replica = ReplicaName(shape_.ReplicaNameOf(at));
@@ -57,8 +56,13 @@ void World::Start(int at) {
     return;
   }
   node.core = std::move(*core);
-  node.core->SetPolicy(HoldingPolicy(topology_, shape_.region_of[at]));
-  node.core->SetMembers(MembersOf(*topology_));
+  node.core->SetPolicy(PolicyOf(at));
+  node.core->SetMembers(MembersOf(TopologyOf(at)));
+  node.puller =
+      std::make_unique<PullerChoice>(options.replica, absl::Microseconds(4 * shape_.heartbeat));
+  node.guard = std::make_unique<ClockGuard>(absl::Microseconds(shape_.drift_max), false);
+  node.acks = RegionAcks();
+  node.started_ahead = std::max<Micros>(0, node.offset - 200 * kMilli);
   history_.At(origin).replica = at;
   trace_->Tell([&] {
     return absl::StrCat(shape_.ReplicaNameOf(at), " starts as origin ",
@@ -68,16 +72,7 @@ void World::Start(int at) {
   for (int other = 0; other < size(); ++other) {
     if (other == at) continue;
     Link& in = LinkOf(other, at);
-    LinkReceiver::Options link;
-    link.cluster = "sim";
-    link.self = options.replica;
-    link.peer = ReplicaName(shape_.ReplicaNameOf(other));
-    link.credit_bytes = shape_.credit_bytes;
-    in.receiver = std::make_unique<LinkReceiver>(std::move(link));
-    CompareInitiator::Options compare;
-    compare.interval = absl::Microseconds(shape_.compare_interval);
-    in.receiver->EnableComparisons(node.engine.get(), compare);
-    in.receiver->SetShared(SharedNamespaces(*topology_, options.replica, in.receiver->peer()));
+    MakeReceiver(in);
     WantConnect(in, random_.Between(0, kReconnect));
     WantConnect(LinkOf(at, other), random_.Between(0, kReconnect));
   }
@@ -103,6 +98,7 @@ void World::Crash(int at, bool power, size_t keep) {
   }
   std::deque<Operation> unanswered = std::exchange(node.operations, {});
   node.peer_work.clear();
+  node.wanted.clear();
   node.core.reset();
   node.engine.reset();
   node.raw = nullptr;
@@ -162,6 +158,15 @@ void World::LoseDisk(int at, std::shared_ptr<MemoryDisk> disk) {
     }
     return held;
   });
+  ++disks_lost_;
+  for (const auto& [origin, of] : history_.origins()) {
+    for (const EntryRecord& entry : of.entries) {
+      if (!entry.lost || entry.regions < disks_lost_) continue;
+      return Fail(absl::StrCat("a write that ", entry.regions,
+                               " other regions had went with one disk: ", entry.sequence, " of ",
+                               absl::Hex(origin, absl::kZeroPad16)));
+    }
+  }
   writes_lost_ += lost;
   if (lost > 0) coverage_->Covered(Path::kWritesLost);
   trace_->Tell([&] {
@@ -191,12 +196,15 @@ void World::Tick(int at) {
       SendResponse(link, link.sender->MakeHeartbeat(*node.core->view(), own, moment.wall));
     }
   }
+  StepJoin(at);
   PlanAllRelays(at);
   node.core->PlanTruncation([&](Origin origin) { return node.core->members().MinApplied(origin); },
                             moment);
+  const uint64_t closed = node.core->counters().origins_closed;
   if (auto status = node.core->Tend(moment); !status.ok() && !absl::IsUnavailable(status)) {
     return Fail(absl::StrCat(shape_.ReplicaNameOf(at), ": ", StatusText(status)));
   }
+  if (node.core->counters().origins_closed > closed) coverage_->Covered(Path::kOriginClosed);
   Push(now_ + shape_.heartbeat, Kind::kTick, at, node.life);
 }
 
