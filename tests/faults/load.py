@@ -248,6 +248,13 @@ class FaultLoad:
             return self.recorder.operations >= until
         await_that("progress of the load", reached, 2 * PATIENCE)
 
+    def go_on_for(self, seconds):
+        """A session that comes to a region that is cut off waits there for what it has seen, so no
+        count of operations is sure to come."""
+        self.stopping.wait(seconds)
+        if self.error:
+            raise self.error
+
     def __enter__(self):
         for thread in self.threads:
             thread.start()
