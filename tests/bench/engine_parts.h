@@ -21,13 +21,13 @@ struct CoreLoad {
 // synced.
 absl::StatusOr<double> RunFollowerCore(const CoreLoad& load);
 
-// What the digests cost of a write.
+// CPU time, for each write, by the medians of commits of `group` writes; half of them are of
+// records that were there before.
 struct DigestCost {
-  // CPU time of a write in a core that keeps digests, commits of `group` writes.
+  // A write in a core that keeps digests.
   absl::Duration write;
-  // CPU time of the same changes of stored items with digests, and without.
-  absl::Duration with;
-  absl::Duration without;
+  // What of it is the digests: hashing the item before and after, adding up, storing the sums.
+  absl::Duration digests;
 };
 absl::StatusOr<DigestCost> RunDigestCost(const CoreLoad& load, int group);
 
