@@ -1,5 +1,6 @@
 #include "client/node/storage_metrics.h"
 
+#include <memory>
 #include <string>
 #include <utility>
 
@@ -118,7 +119,7 @@ std::string PhaseName(v1::ReplicaPhase phase) {
   return absl::AsciiStrToLower(absl::StripPrefix(v1::ReplicaPhase_Name(phase), "REPLICA_PHASE_"));
 }
 
-void AddReplica(const v1::ReplicaStatus& replica, Families& out) {
+void AddReplica(const v1::ReplicaStatus& replica, Sequence log_begin, Families& out) {
   out.Begin("homeport_replica_phase", "1 for what the replica does at present.", MetricType::Gauge);
   for (int phase = v1::REPLICA_PHASE_CATCHING_UP; phase <= v1::REPLICA_PHASE_LEAVING; ++phase) {
     out.Add(replica.phase() == phase ? 1 : 0,
@@ -127,6 +128,8 @@ void AddReplica(const v1::ReplicaStatus& replica, Families& out) {
   out.Gauge("homeport_replica_join_progress", "Of catching up, from 0 to 1.", replica.progress());
   out.Gauge("homeport_log_bytes", "Bytes of the change log.",
             static_cast<double>(replica.log_bytes()));
+  out.Gauge("homeport_log_begin", "First of this start's entries that the change log still has.",
+            static_cast<double>(log_begin.value()));
   out.Begin("homeport_member_missing_entries",
             "This replica's entries that a member is not known to have applied.",
             MetricType::Gauge);
@@ -167,7 +170,9 @@ std::vector<MetricFamily> StorageMetrics::Collect() const {
   AddConflicts(*stats.conflicts, out);
   out.Gauge("homeport_replica_writes_refused", "1 while the replica refuses writes.",
             replica_->WriteState().ok() ? 0 : 1);
-  AddReplica(replica_->Status(), out);
+  const std::shared_ptr<const ReplicaView> view = replica_->view();
+  const OriginView* self = view->Find(view->self);
+  AddReplica(replica_->Status(), self == nullptr ? Sequence(1) : self->log_begin, out);
   const std::vector<v1::LinkStatus> links = links_->Status();
   out.Begin("homeport_link_state", "1 for the state that the link from the peer is in.",
             MetricType::Gauge);

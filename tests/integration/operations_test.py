@@ -126,6 +126,8 @@ class TwoRegionsTest(unittest.TestCase):
                          "homeport_topology_changes_refused_total", "homeport_topology_refused",
                          "homeport_geo_loads_total", "homeport_geo_refusals_total"):
                 self.assertTrue(families.get(name), name)
+            [(_, _, log_begin)] = families["homeport_log_begin"]
+            self.assertGreaterEqual(log_begin, 1)
             lags = families["homeport_link_lag_seconds"]
             self.assertEqual([labels for _, labels, _ in lags], [{"peer": peer.name + "/a"}])
             self.assertLess(lags[0][2], PATIENCE)
