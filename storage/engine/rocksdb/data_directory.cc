@@ -89,6 +89,21 @@ absl::Status PrepareDataDirectory(const std::string& path, bool create) {
   return absl::OkStatus();
 }
 
+absl::Status CheckStoreIsWhole(const std::string& path) {
+  std::error_code error;
+  if (std::filesystem::exists(path + "/CURRENT", error)) return absl::OkStatus();
+  // The manifest of a store that was just being made may be there before it.
+  for (const auto& file : std::filesystem::directory_iterator(path, error)) {
+    const std::string extension = file.path().extension().string();
+    if (extension != ".sst" && extension != ".log") continue;
+    return MakeError(absl::StatusCode::kDataLoss, reason::kStorageFailed,
+                     absl::StrCat(path, ": stored data are damaged: ",
+                                  file.path().filename().string(), " is there, CURRENT is not"),
+                     {{"path", path}});
+  }
+  return absl::OkStatus();
+}
+
 void ReleaseBallastIfFull(const std::string& path, uint64_t bytes) {
   const std::optional<uint64_t> free = FreeBytes(path);
   if (free && *free < bytes) unlink(BallastPath(path).c_str());

@@ -14,6 +14,10 @@ namespace homeport {
 // RESOURCE_EXHAUSTED or UNAVAILABLE: it could not be made.
 absl::Status PrepareDataDirectory(const std::string& path, bool create);
 
+// DATA_LOSS: files of a store are in `path`, and not the one that says which of them count
+// (CURRENT). RocksDB would begin an empty store among them.
+absl::Status CheckStoreIsWhole(const std::string& path);
+
 // Gives up the ballast if the disk has less than `bytes` free.
 void ReleaseBallastIfFull(const std::string& path, uint64_t bytes);
 // Makes a ballast of `bytes` if there is none and the disk has room for it twice; else does

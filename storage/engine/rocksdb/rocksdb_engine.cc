@@ -270,6 +270,7 @@ absl::StatusOr<std::unique_ptr<KvEngine>> OpenRocksdbEngine(const RocksdbOptions
   if (absl::Status status = PrepareDataDirectory(options.path, options.create); !status.ok()) {
     return status;
   }
+  if (absl::Status status = CheckStoreIsWhole(options.path); !status.ok()) return status;
   ReleaseBallastIfFull(options.path, BallastBytes(options));
   const std::shared_ptr<rocksdb::Cache> cache = rocksdb::NewLRUCache(options.cache_bytes);
   std::vector<rocksdb::ColumnFamilyDescriptor> families;
@@ -289,6 +290,12 @@ absl::StatusOr<std::unique_ptr<KvEngine>> OpenRocksdbEngine(const RocksdbOptions
   if (status.IsInvalidArgument() && !options.create) {
     return MakeError(absl::StatusCode::kNotFound, reason::kStorageFailed,
                      absl::StrCat(options.path, ": no store is here: ", status.ToString()),
+                     {{"path", options.path}});
+  }
+  if (status.IsPathNotFound()) {
+    return MakeError(absl::StatusCode::kDataLoss, reason::kStorageFailed,
+                     absl::StrCat(options.path, ": stored data are damaged: a file is missing: ",
+                                  status.ToString()),
                      {{"path", options.path}});
   }
   if (!status.ok()) return FromRocksdb(status, options.path);

@@ -42,7 +42,7 @@ class FaultFileSystem::File final : public rocksdb::FSWritableFileOwnerWrapper {
 
   IOStatus Append(const rocksdb::Slice& data, const IOOptions& options,
                   IODebugContext* debug) override {
-    if (IOStatus full = system_->BeforeAppend(); !full.ok()) return full;
+    if (IOStatus full = system_->BeforeAppend(name_); !full.ok()) return full;
     const IOStatus status = FSWritableFileOwnerWrapper::Append(data, options, debug);
     if (status.ok()) system_->OnWritten(name_, size_ += data.size());
     return status;
@@ -134,9 +134,19 @@ void FaultFileSystem::FailNextLogSync() {
   fail_log_sync_ = true;
 }
 
+void FaultFileSystem::FailNextLogAppend() {
+  absl::MutexLock lock(&mutex_);
+  fail_log_append_ = true;
+}
+
 void FaultFileSystem::SetFull(bool full) {
   absl::MutexLock lock(&mutex_);
   full_ = full;
+}
+
+int FaultFileSystem::free_space_questions() {
+  absl::MutexLock lock(&mutex_);
+  return free_space_questions_;
 }
 
 IOStatus FaultFileSystem::BeforeChange() {
@@ -144,10 +154,11 @@ IOStatus FaultFileSystem::BeforeChange() {
   return cut_ ? IOStatus::IOError("injected power cut") : IOStatus::OK();
 }
 
-IOStatus FaultFileSystem::BeforeAppend() {
+IOStatus FaultFileSystem::BeforeAppend(const std::string& name) {
   if (IOStatus cut = BeforeChange(); !cut.ok()) return cut;
   absl::MutexLock lock(&mutex_);
-  return full_ ? IOStatus::NoSpace("injected") : IOStatus::OK();
+  const bool failing = absl::EndsWith(name, ".log") && std::exchange(fail_log_append_, false);
+  return full_ || failing ? IOStatus::NoSpace("injected") : IOStatus::OK();
 }
 
 IOStatus FaultFileSystem::BeforeSync(const std::string& name) {
@@ -260,6 +271,7 @@ IOStatus FaultFileSystem::GetFreeSpace(const std::string& path, const IOOptions&
                                        uint64_t* free, IODebugContext* debug) {
   {
     absl::MutexLock lock(&mutex_);
+    ++free_space_questions_;
     if (full_) {
       *free = 0;
       return IOStatus::OK();

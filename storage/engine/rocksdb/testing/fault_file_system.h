@@ -29,8 +29,14 @@ class FaultFileSystem final : public rocksdb::FileSystemWrapper {
   void DropUnsynced();
   // The next sync of a write-ahead log fails, without syncing.
   void FailNextLogSync();
+  // The next append to a write-ahead log finds no space, though some is free, as when another file
+  // was dropped a moment later.
+  void FailNextLogAppend();
   // While full, nothing can be appended and no space is free.
   void SetFull(bool full);
+
+  // How often somebody asked how much is free; RocksDB does when it recovers by itself.
+  int free_space_questions();
 
   const char* Name() const override { return "FaultFileSystem"; }
   rocksdb::IOStatus NewWritableFile(const std::string& name, const rocksdb::FileOptions& options,
@@ -64,7 +70,7 @@ class FaultFileSystem final : public rocksdb::FileSystemWrapper {
   };
 
   rocksdb::IOStatus BeforeChange();
-  rocksdb::IOStatus BeforeAppend();
+  rocksdb::IOStatus BeforeAppend(const std::string& name);
   rocksdb::IOStatus BeforeSync(const std::string& name);
   void OnWritten(const std::string& name, uint64_t size);
   void OnSynced(const std::string& name, uint64_t size);
@@ -73,8 +79,10 @@ class FaultFileSystem final : public rocksdb::FileSystemWrapper {
   absl::Mutex mutex_;
   std::map<std::string, Tracked> files_ ABSL_GUARDED_BY(mutex_);
   bool fail_log_sync_ ABSL_GUARDED_BY(mutex_) = false;
+  bool fail_log_append_ ABSL_GUARDED_BY(mutex_) = false;
   bool cut_ ABSL_GUARDED_BY(mutex_) = false;
   bool full_ ABSL_GUARDED_BY(mutex_) = false;
+  int free_space_questions_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace homeport

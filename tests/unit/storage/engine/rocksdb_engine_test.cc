@@ -15,6 +15,9 @@
 #include "absl/strings/str_cat.h"
 #include "common/status/error.h"
 #include "rocksdb/db.h"
+#include "rocksdb/env.h"
+#include "rocksdb/file_system.h"
+#include "storage/engine/rocksdb/testing/fault_file_system.h"
 
 namespace homeport {
 namespace {
@@ -32,10 +35,11 @@ class RocksdbEngineTest : public ::testing::Test {
   }
   ~RocksdbEngineTest() override { fs::remove_all(root_); }
 
-  absl::StatusOr<std::unique_ptr<KvEngine>> Open(bool create = true) {
+  absl::StatusOr<std::unique_ptr<KvEngine>> Open(bool create = true, rocksdb::Env* env = nullptr) {
     RocksdbOptions options;
     options.path = path_;
     options.create = create;
+    options.env = env;
     return OpenRocksdbEngine(options);
   }
   void ExpectRefused(absl::StatusCode code, absl::string_view problem) {
@@ -167,6 +171,24 @@ TEST_F(RocksdbEngineTest, ADamagedSortedFileIsDataLossAndNamesTheStore) {
   EXPECT_THAT(ErrorMetadataOf(status, "path"), Optional(path_));
 }
 
+TEST_F(RocksdbEngineTest, AStoreWithoutAFileThatItNamesIsRefused) {
+  CrashWithLog(200);
+  std::ofstream(absl::StrCat(path_, "/CURRENT")) << "MANIFEST-999999\n";
+  ExpectRefused(absl::StatusCode::kDataLoss, "damaged: a file is missing");
+}
+
+TEST_F(RocksdbEngineTest, AStoreWithoutTheFileThatNamesTheOthersIsRefusedAndNotBegunAnew) {
+  CrashWithLog(200);
+  fs::remove(absl::StrCat(path_, "/CURRENT"));
+  ExpectRefused(absl::StatusCode::kDataLoss, "CURRENT is not");
+}
+
+TEST_F(RocksdbEngineTest, AStoreWhoseMakingWasInterruptedIsMade) {
+  fs::create_directories(path_);
+  std::ofstream(absl::StrCat(path_, "/MANIFEST-000001")) << "";
+  EXPECT_TRUE(Open().ok());
+}
+
 TEST_F(RocksdbEngineTest, AStoreOfAnEarlierVersionGetsTheTablesThatItLacks) {
   {
     auto engine = Open();
@@ -199,6 +221,34 @@ TEST_F(RocksdbEngineTest, AStoreOfAnEarlierVersionGetsTheTablesThatItLacks) {
   WriteBatch batch;
   batch.Put(Table::kExpiry, "time", "");
   EXPECT_TRUE((*engine)->Write(batch, KvEngine::Durability::kSynced).ok());
+}
+
+TEST_F(RocksdbEngineTest, AnAppendThatFoundNoSpaceStopsWritesUntilItIsOpenedAnew) {
+  const auto disk = std::make_shared<FaultFileSystem>(rocksdb::FileSystem::Default());
+  const std::unique_ptr<rocksdb::Env> env = rocksdb::NewCompositeEnv(disk);
+  constexpr int kFailures = 20;
+  WriteBatch batch;
+  for (int i = 0; i < kFailures; ++i) {
+    auto engine = Open(/*create=*/true, env.get());
+    ASSERT_TRUE(engine.ok()) << engine.status();
+    batch.Clear();
+    batch.Put(Table::kItems, absl::StrCat("before", i), std::string(1000, 'v'));
+    ASSERT_TRUE((*engine)->Write(batch, KvEngine::Durability::kSynced).ok());
+    disk->FailNextLogAppend();
+    batch.Clear();
+    batch.Put(Table::kItems, absl::StrCat("during", i), std::string(1000, 'v'));
+    const absl::Status full = (*engine)->Write(batch, KvEngine::Durability::kSynced);
+    EXPECT_EQ(full.code(), absl::StatusCode::kResourceExhausted);
+    EXPECT_EQ(ReasonOf(full), reason::kDiskFull);
+    EXPECT_EQ((*engine)->Write(batch, KvEngine::Durability::kSynced), full);
+    EXPECT_EQ(CountKeys(**engine), i + 1);
+  }
+  // RocksDB asks once whether it could recover; more often, were it to try, and go on with the log
+  // whose append had failed.
+  EXPECT_EQ(disk->free_space_questions(), kFailures);
+  auto engine = Open(/*create=*/true, env.get());
+  ASSERT_TRUE(engine.ok()) << engine.status();
+  EXPECT_EQ(CountKeys(**engine), kFailures);
 }
 
 TEST_F(RocksdbEngineTest, ABallastIsKeptWhereThereIsRoomAndTheDisksSizeIsKnown) {
