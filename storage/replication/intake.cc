@@ -236,7 +236,7 @@ absl::StatusOr<PeerBatch> UnpackResponse(const ReplicaName& peer,
 
 Taken TakeIn(const PeerBatch& batch, ReplicaCore& core, const Moment& now) {
   Taken taken;
-  if (batch.hello && core.Finished(batch.peer_start)) ObserveStart(batch, core);
+  if (batch.hello) ObserveStart(batch, core);
   // What exists of it comes from members, which say what they have; a process that was thought gone
   // does not.
   if (core.Finished(batch.peer_start)) {
