@@ -230,6 +230,9 @@ class GrpcPeerLink final : public PeerLink, public std::enable_shared_from_this<
       heard_ = now;
       const bool was_established = receiver_.established();
       const PullResponse& response = stream->response;
+      if (response.refusal() == internal::v1::LINK_REFUSAL_LEFT) {
+        replica_->OnLeft(receiver_.peer(), response.refusal_detail());
+      }
       if (auto status = receiver_.OnResponse(response, now); !status.ok()) {
         return EndLocked(std::move(status));
       }

@@ -69,6 +69,9 @@ void Replica::ObservePeerClock(const ReplicaName& peer, const ClockBounds& bound
 void Replica::OnPulledHello(const internal::v1::Hello& hello) {
   impl_->guards().OnPeer(hello, clock()->SteadyNow());
 }
+void Replica::OnLeft(const ReplicaName& peer, const std::string& detail) {
+  impl_->guards().OnLeft(peer, detail);
+}
 void Replica::OnCompared(SteadyTime since) { impl_->guards().OnCompared(since); }
 bool Replica::joining() const { return impl_->guards().joining(); }
 absl::Time Replica::ClockReading() const {

@@ -18,6 +18,8 @@ namespace {
 // Beyond the clocks' drift, what a start may have promised ahead of its clock, and then some.
 constexpr absl::Duration kTwinMargin = absl::Seconds(2);
 
+constexpr absl::string_view kReplicaLeft = "REPLICA_LEFT";  // replica
+
 std::string RegionOf(const ReplicaName& replica) {
   return replica.value().substr(0, replica.value().find('/'));
 }
@@ -72,6 +74,18 @@ void ReplicaGuards::ObserveClock(const ReplicaName& peer, const ClockBounds& bou
 void ReplicaGuards::OnPeer(const internal::v1::Hello& hello, SteadyTime now) {
   absl::MutexLock lock(&mutex_);
   join_.OnPeer(hello, now);
+  fence_.OnAccepted(ReplicaName(hello.replica()));
+  Refresh();
+}
+
+void ReplicaGuards::OnLeft(const ReplicaName& peer, std::string detail) {
+  absl::MutexLock lock(&mutex_);
+  const bool known = fence_.detail().has_value();
+  fence_.OnLeft(peer, std::move(detail));
+  Refresh();
+  if (known || !fence_.detail()) return;
+  Log(LogLevel::kError, "this replica has left; reads and writes are refused",
+      {{"replica", options_.self.value()}, {"peer", peer.value()}, {"why", *fence_.detail()}});
 }
 
 void ReplicaGuards::OnCompared(SteadyTime since) {
@@ -108,7 +122,11 @@ void ReplicaGuards::Refresh() {
   const JoinState::Phase phase = join_.phase();
   may_read_ = absl::OkStatus();
   may_write_ = absl::OkStatus();
-  if (phase == JoinState::Phase::kCatchingUp) {
+  if (const auto left = fence_.detail(); left) {
+    may_read_ = MakeError(absl::StatusCode::kUnavailable, kReplicaLeft,
+                          absl::StrCat(name, " has left: ", *left), {{"replica", name}});
+    may_write_ = may_read_;
+  } else if (phase == JoinState::Phase::kCatchingUp) {
     may_read_ = MakeError(absl::StatusCode::kUnavailable, reason::kCatchingUp,
                           absl::StrCat(name, " is new and has not caught up with its peers yet"),
                           {{"replica", name}});

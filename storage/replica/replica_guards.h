@@ -1,4 +1,5 @@
-// What keeps a replica from answering: a clock that is ahead, a twin, being new, and leaving.
+// What keeps a replica from answering: a clock that is ahead, a twin, being new, leaving, and
+// having left.
 #pragma once
 
 #include <atomic>
@@ -16,6 +17,7 @@
 #include "homeport/v1/admin.pb.h"
 #include "storage/engine/kv_engine.h"
 #include "storage/replication/clock_guard.h"
+#include "storage/replication/fence.h"
 #include "storage/replication/join_phase.h"
 #include "storage/replication/join_state.h"
 #include "storage/replication/replica_view.h"
@@ -40,14 +42,16 @@ class ReplicaGuards {
   void ObserveClock(const ReplicaName& peer, const ClockBounds& bounds);
   // What a peer has, at the start of a link that pulls from it.
   void OnPeer(const internal::v1::Hello& hello, SteadyTime now);
+  // A peer refuses this replica as one that left, and says what is to be done.
+  void OnLeft(const ReplicaName& peer, std::string detail);
   // Everything shared with some peer was compared since `since`, and no difference found.
   void OnCompared(SteadyTime since);
   // Looks at what a commit has changed. The phase that is to be stored, if it is another.
   std::optional<JoinState::Phase> Update(const ReplicaView& view, SteadyTime now);
 
-  // UNAVAILABLE (CATCHING_UP).
+  // UNAVAILABLE (CATCHING_UP, REPLICA_LEFT).
   absl::Status MayRead() const;
-  // UNAVAILABLE (CATCHING_UP, CLOCK_SUSPECT, TWIN, REGION_LEAVING).
+  // UNAVAILABLE (CATCHING_UP, CLOCK_SUSPECT, TWIN, REGION_LEAVING, REPLICA_LEFT).
   absl::Status MayWrite() const;
   // True while the replica is new.
   bool joining() const { return joining_.load(std::memory_order_relaxed); }
@@ -65,6 +69,7 @@ class ReplicaGuards {
   ClockGuard clock_ ABSL_GUARDED_BY(mutex_);
   JoinState join_ ABSL_GUARDED_BY(mutex_);
   JoinState::Phase stored_ ABSL_GUARDED_BY(mutex_);
+  Fence fence_ ABSL_GUARDED_BY(mutex_);
   std::optional<Origin> twin_ ABSL_GUARDED_BY(mutex_);
   bool leaving_ ABSL_GUARDED_BY(mutex_) = false;
   absl::Status may_read_ ABSL_GUARDED_BY(mutex_);

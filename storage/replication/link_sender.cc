@@ -71,14 +71,14 @@ std::optional<PullResponse> LinkSender::OnHello(const Hello& hello,
   peer_fingerprint_ = hello.topology_fingerprint();
   takes_gaps_ = hello.takes_gaps();
   frame_version_ = std::min(hello.frame_version(), options_.frame_version);
+  if (const Origin left = OriginOfLeft(view.left.get(), peer_, hello.origins());
+      left != Origin(0) && !HP_MUTANT(kLeftReplicaWelcome)) {
+    return refuse(internal::v1::LINK_REFUSAL_LEFT, LeftText(peer_, left));
+  }
   if (peer_ == options_.self || topology->FindReplica(peer_) == nullptr) {
     return refuse(
         internal::v1::LINK_REFUSAL_NOT_A_MEMBER,
         absl::StrCat(peer_.value(), " is not a peer in the topology of ", options_.self.value()));
-  }
-  if (const Origin left = OriginOfLeft(view.left.get(), peer_, hello.origins());
-      left != Origin(0) && !HP_MUTANT(kLeftReplicaWelcome)) {
-    return refuse(internal::v1::LINK_REFUSAL_LEFT, LeftText(peer_, left));
   }
   OnTopology(std::move(topology));
   TakeReports(hello.origins());

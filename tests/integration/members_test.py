@@ -8,8 +8,8 @@ import subprocess
 import unittest
 
 from harness import (AU, BR, DE, JP, PATIENCE, PROGRAM, US, WORLD, Load, Mesh, Region, Server,
-                     await_that, free_ports, grpc, new_folder, refused, run, topology,
-                     write_topology)
+                     await_that, free_ports, grpc, new_folder, refusal_of, refused, run,
+                     topology, write_topology)
 
 SE = Region("eu-north-1", "SE", 59.3293, 18.0686)
 STREAMING = 3
@@ -206,7 +206,7 @@ class JoinAndLeaveTest(unittest.TestCase):
         self.assertEqual(leave.returncode, 0, (output, errors))
         self.assertIn("remove it from the topology file", output)
         self.assertEqual(self.sixth.terminate(), 0)
-        self.whole["regions"].pop()
+        left = self.whole["regions"].pop()
         self.roll_out()
 
         wanted = ([f"before/{n}" for n in range(200)] + sum(acknowledged, []) + ["from/sixth"])
@@ -215,6 +215,25 @@ class JoinAndLeaveTest(unittest.TestCase):
                 await_that(f"{id} in {server.region}", lambda i=id, c=client: c.get(
                     i, region_choice=2, local_only=True, consistency=1).HasField("item"))
             client.close()
+
+        # Its old disk under an old topology: what it took now would go with that disk.
+        old_file = os.path.join(self.sixth.folder, "old.yaml")
+        left.pop("joining")
+        write_topology(old_file, {**self.whole, "regions": self.whole["regions"] + [left]})
+        again = Server(old_file, SE, data=self.sixth.data, any_port=False)
+        self.addCleanup(again.kill)
+        there = again.start().client()
+        self.addCleanup(there.close)
+
+        def is_refused():
+            try:
+                there.put("too/late", b"", local_only=True)
+            except grpc.RpcError as error:
+                refusal = refusal_of(error)
+                return (refusal.reason == "REPLICA_LEFT"
+                        and "empty data directory" in refusal.message)
+            return False
+        await_that("the replica that left refusing writes", is_refused)
 
 
 if __name__ == "__main__":
