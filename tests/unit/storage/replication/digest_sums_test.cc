@@ -163,6 +163,36 @@ TEST_F(DigestSumsTest, ADamagedDigestIsDataLoss) {
   EXPECT_EQ(again.Load().code(), absl::StatusCode::kDataLoss);
 }
 
+TEST_F(DigestSumsTest, ARecordOfRangesThatThereAreNotIsDataLoss) {
+  const StoredItem item = Register(1, "a");
+  const std::string key = ItemKey("all", "id", "");
+  Change(key, nullptr, &item);
+  Commit();
+  std::unique_ptr<KvIterator> it = engine_->Iterate(Table::kDigests);
+  it->Seek({});
+  ASSERT_TRUE(it->Valid());
+  const std::string slot(it->key());
+  const std::string good(it->value());
+  const auto store = [&](const std::string& record) {
+    WriteBatch batch;
+    batch.Put(Table::kDigests, slot, record);
+    return engine_->Write(batch, KvEngine::Durability::kSynced).ok();
+  };
+  const std::string number = good.substr(0, 8);
+  const std::string sums(17, '\1');
+  const std::string bad[] = {good.substr(0, good.size() - 1), good + '\1',
+                             number + "\x80\x08" + sums,                // range 1,024
+                             number + "\xff\x07" + sums + '\0' + sums,  // and one after the last
+                             number + "\x80\x80\x80\x80\x80\x01" + sums};
+  for (const std::string& record : bad) {
+    ASSERT_TRUE(store(record));
+    EXPECT_EQ(ReadDigests(engine_.get(), "all", nullptr).status().code(),
+              absl::StatusCode::kDataLoss);
+  }
+  ASSERT_TRUE(store(number + "\xff\x07" + sums));
+  EXPECT_EQ(Stored("all")[1023].items, 1u);
+}
+
 TEST(DigestHistoryTest, StoredSumsAreThoseOfTheItemsAfterAnyHistory) {
   for (unsigned seed = 1; seed <= 20; ++seed) {
     std::mt19937 random(seed);
