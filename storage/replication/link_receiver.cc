@@ -209,6 +209,13 @@ bool LinkReceiver::NotFromPeer(Origin origin, Sequence after) const {
 }
 
 void LinkReceiver::ObserveWall(uint64_t peer_wall_micros, absl::Time wall) {
+bool LinkReceiver::Withholds(Origin origin) const {
+  auto told = acknowledged_.find(origin);
+  const Sequence have = told == acknowledged_.end() ? Sequence(0) : told->second.first;
+  auto end = not_from_peer_.find(origin);
+  return (end != not_from_peer_.end() && end->second >= have) || !Gaps(origin, have).empty();
+}
+
   if (peer_wall_micros == 0) return;
   clock_offset_ = absl::FromUnixMicros(static_cast<int64_t>(peer_wall_micros)) - wall;
 }

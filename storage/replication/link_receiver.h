@@ -113,6 +113,9 @@ class LinkReceiver {
                              Sequence last = Sequence(~uint64_t{0})) const {
     return gaps_.Namespaces(origin, after, last);
   }
+  // True if the peer said that it does not give something of the origin which, as it was told last,
+  // is not here.
+  bool Withholds(Origin origin) const;
   const ReplicaName& peer() const { return options_.peer; }
   // The origin by which the peer opened the stream; 0 before its hello.
   Origin peer_start() const { return peer_start_; }

@@ -33,6 +33,7 @@ bool PullerChoice::Fit(const PullCandidate& sibling, const PullCandidate& far, S
     const Sequence have = found == known.end() ? Sequence(0) : found->second.received;
     received += have.value();
     behind |= have < theirs.received;
+    if (sibling.receiver->Withholds(origin)) return false;
   }
   if (!watch.seen || !behind || received > watch.received) watch.moved = now;
   watch.seen = true;

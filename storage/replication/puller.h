@@ -4,7 +4,9 @@
 // all others stand by on their own link and have the peer's entries relayed inside the region. A
 // sibling is fit as long as its link is established and it keeps up with what the far peer says
 // that it has; so one whose own far link is cut, which nobody else sees, is found out by what it
-// lacks. No agreement is needed: two that pull cost bytes, and nobody that pulls heals by itself.
+// lacks. Nor is one fit that does not give on what it has, as while the region is given a
+// namespace: what it left out before, others still need. No agreement is needed: two that pull cost
+// bytes, and nobody that pulls heals by itself.
 #pragma once
 
 #include <map>

@@ -73,6 +73,23 @@ TEST_F(PullerTest, ASiblingThatIsCutOffFromOneFarPeerIsReplacedForThatPeerOnly) 
   EXPECT_THAT(Choose(choice_), ElementsAre(false, false, false, true));
 }
 
+TEST_F(PullerTest, ASiblingThatDoesNotGiveWhatIsMissingIsReplacedForThatPeerOnly) {
+  Has(kA, 7, "r1/a", 3);
+  Has(kFar1, 7, "r1/a", 3);
+  internal::v1::PullResponse response;
+  response.add_not_from_me()->set_origin(7);
+  response.mutable_not_from_me(0)->set_sequence(1);
+  ASSERT_TRUE(receivers_[kA]->OnResponse(response, now_).ok());
+  EXPECT_THAT(Choose(choice_), ElementsAre(false, false, false, true));
+  // Once that is here, it pulls again.
+  ReplicaView view;
+  view.origins.resize(1);
+  view.origins[0].origin = Origin(7);
+  view.origins[0].received = Sequence(2);
+  receivers_[kA]->NextRequest(view);
+  EXPECT_THAT(Choose(choice_), ElementsAre(false, false, true, true));
+}
+
 TEST_F(PullerTest, ASiblingThatIsBehindAndComesOnIsFit) {
   Has(kFar1, 7, "r1/a", 1000);
   for (uint64_t received = 1; received < 20; ++received) {
