@@ -59,6 +59,14 @@ v1::ReplicaStatus Replica::Status() const {
     status.set_log_bytes(status.log_bytes() + origin.log_bytes);
   }
   AddMembers(*topology(), name(), *view, status);
+  if (view->seeding != nullptr) {
+    for (const NamespaceSeeding& seeding : view->seeding->namespaces) {
+      if (seeding.owed == 0) continue;
+      v1::OwedNamespace* owed = status.add_owed();
+      owed->set_namespace_(seeding.name);
+      owed->set_entries(seeding.owed);
+    }
+  }
   const std::shared_ptr<const ConflictStats> conflicts = Stats().conflicts;
   v1::ConflictJournalStatus& journal = *status.mutable_conflict_journal();
   journal.set_conflicts(conflicts->conflicts);

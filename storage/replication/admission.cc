@@ -71,6 +71,13 @@ absl::Status Admission::CheckContent(const internal::v1::Entry& entry) const {
 }
 
 absl::StatusOr<Admission::Answer> Admission::CheckSkip(const internal::v1::Skip& skip) const {
+  auto answer = CheckOwed(skip);
+  if (!answer.ok() || *answer == Answer::kDuplicate) return answer;
+  if (auto status = CheckContent(skip); !status.ok()) return status;
+  return answer;
+}
+
+absl::StatusOr<Admission::Answer> Admission::CheckOwed(const internal::v1::Skip& skip) const {
   const Origin origin(skip.origin());
   if (origin == Origin(0) || skip.first() == 0 || skip.last() < skip.first()) {
     return absl::DataLossError("a skip names no sequences");
@@ -82,7 +89,7 @@ absl::StatusOr<Admission::Answer> Admission::CheckSkip(const internal::v1::Skip&
     return absl::DataLossError(
         absl::StrCat("origin ", OriginText(origin), " does not begin with a chain entry"));
   }
-  if (auto status = CheckContent(skip); !status.ok()) return status;
+  if (skip.classes().empty()) return absl::DataLossError("a skip names no classes");
   return answer;
 }
 

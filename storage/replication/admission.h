@@ -36,6 +36,13 @@ class Admission {
   absl::StatusOr<Answer> CheckEntry(const internal::v1::Entry& entry) const;
   // The same for a note that entries were left out.
   absl::StatusOr<Answer> CheckSkip(const internal::v1::Skip& skip) const;
+  // A note that entries were left out by another topology: may name what this region may hold.
+  absl::StatusOr<Answer> CheckOwed(const internal::v1::Skip& skip) const;
+  // True if this region may hold items of the namespace, and another one may too.
+  bool Misses(absl::string_view name_space) const {
+    return policy_ && policy_->AskItems(name_space) == HoldingPolicy::Answer::kHolds &&
+           policy_->HeldElsewhere(name_space);
+  }
   // What CheckEntry() and CheckSkip() say of the content, wherever it stands in its origin.
   absl::Status CheckContent(const internal::v1::Entry& entry) const;
   absl::Status CheckContent(const internal::v1::Skip& skip) const;

@@ -96,6 +96,7 @@ class CompareCut {
  private:
   // Of `times` as many items as one side may name.
   absl::Status Touch(absl::string_view key, size_t times);
+  absl::Status LeftOut(absl::string_view body) const;
   absl::Status TouchedBy(const internal::v1::Entry& entry);
 
   KvEngine* engine_;

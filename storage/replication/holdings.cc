@@ -35,6 +35,12 @@ void Holdings::LeaveOut(const std::string& name_space) {
 absl::Status Holdings::OnPolicy(const HoldingPolicy& policy,
                                 const std::vector<std::pair<Origin, Sequence>>& received) {
   if (auto status = DropForbidden(policy); !status.ok()) return status;
+  // Of a namespace that the topology does not know nobody gives anything.
+  for (const std::string& partial : seeds_->Partial()) {
+    if (policy.AskItems(partial) != HoldingPolicy::Answer::kUnknown) continue;
+    seeds_->TakeAway(partial);
+    LeaveOut(partial);
+  }
   for (auto at = left_out_.begin(); at != left_out_.end();) {
     if (policy.AskItems(*at) != HoldingPolicy::Answer::kHolds) {
       ++at;

@@ -32,13 +32,14 @@ class Holdings {
   // holds it, as there is nothing to be had then. One that may not be held is left out from now on,
   // whether entries of it come or positions are raised past them; its items and request ids are
   // deleted, each with one operation however many there are. DATA_LOSS if a stored key does not
-  // parse; otherwise the engine's errors.
+  // parse; otherwise the engine's errors. One that is not whole here and that the topology does not
+  // know any more is left out too.
   absl::Status OnPolicy(const HoldingPolicy& policy,
                         const std::vector<std::pair<Origin, Sequence>>& received);
 
   const std::set<std::string>& left_out() const { return left_out_; }
-
   bool LeavesOut(const std::string& name_space) const { return left_out_.contains(name_space); }
+
  private:
   absl::Status DropForbidden(const HoldingPolicy& policy);
 

@@ -35,6 +35,7 @@ class Stager {
       : peer_(peer), core_(core), taken_(taken) {}
 
   absl::Status All(const PeerBatch& batch) {
+    differ_ = batch.topologies_differ;
     if (!batch.gaps.empty()) return InOrder(batch);
     for (const std::string& bytes : batch.block.entries()) {
       if (auto status = StageEntry(bytes); !status.ok()) return status;
@@ -89,6 +90,8 @@ class Stager {
 
   absl::Status StageEntry(const std::string& bytes) {
     absl::Status status = core_.StageEntry(bytes);
+    // By the peer's topology this region may hold it. By the one here it is left out.
+    if (differ_ && absl::IsPermissionDenied(status)) status = StageForbidden(bytes);
     if (status.ok() && core_.joins().empty()) {
       ++taken_.entries;
       return status;
@@ -117,13 +120,31 @@ class Stager {
     return absl::OkStatus();
   }
 
+  absl::Status StageForbidden(const std::string& bytes) {
+    auto entry = ParseEntry(bytes);
+    if (!entry.ok()) return entry.status();
+    Skip skip;
+    skip.set_origin(entry->origin());
+    skip.set_first(entry->sequence());
+    skip.set_last(entry->sequence());
+    skip.set_timestamp(entry->timestamp());
+    *skip.mutable_dependencies() = entry->dependencies();
+    for (int i = 0; i < entry->parts_size(); ++i) {
+      auto part = ParsePart(*entry, i);
+      if (!part.ok()) return part.status();
+      *skip.add_classes() = part->change_class();
+    }
+    skip.mutable_classes()->MergeFrom(entry->withheld());
+    return core_.StageOwed(skip);
+  }
+
   absl::Status StageSkip(const Skip& sent) {
     const Origin origin(sent.origin());
     Skip skip = sent;
     // What another peer brought of it meanwhile is not skipped again.
     const uint64_t next = Received(origin).value() + 1;
     if (sent.first() < next && next <= sent.last()) skip.set_first(next);
-    absl::Status status = core_.StageSkip(skip);
+    absl::Status status = differ_ ? core_.StageOwed(skip) : core_.StageSkip(skip);
     if (status.ok()) {
       OnTaken(origin);
       return status;
@@ -189,6 +210,7 @@ class Stager {
   const ReplicaName& peer_;
   ReplicaCore& core_;
   Taken& taken_;
+  bool differ_ = false;
 };
 
 // A disk that was put back to an old copy knows nothing of the starts since, and its own may look
@@ -224,6 +246,7 @@ absl::StatusOr<PeerBatch> UnpackResponse(const ReplicaName& peer,
   }
   batch.skips.assign(response.skips().begin(), response.skips().end());
   batch.gaps.assign(response.gaps().begin(), response.gaps().end());
+  batch.topologies_differ = response.topologies_differ();
   batch.heartbeat = response.heartbeat();
   for (const auto* reports : {&response.hello().origins(), &response.heartbeat().origins()}) {
     for (const internal::v1::OriginReport& report : *reports) {

@@ -32,6 +32,8 @@ struct PeerBatch {
   internal::v1::EntryBlock block;
   std::vector<internal::v1::Skip> skips;
   std::vector<internal::v1::Gap> gaps;
+  // The peer goes by another topology, and what it leaves out is owed.
+  bool topologies_differ = false;
   std::optional<internal::v1::SeedChunk> seed_chunk;
   internal::v1::Heartbeat heartbeat;
   // Whose start each origin is, as the peer says.

@@ -42,6 +42,7 @@ PullRequest LinkReceiver::OnConnected(const std::string& topology_fingerprint,
   *request.mutable_hello() = MakeHello(options_.cluster, options_.self, topology_fingerprint, view,
                                        wall, options_.frame_version);
   request.mutable_hello()->set_takes_gaps(true);
+  request.mutable_hello()->set_takes_owed(true);
   request.set_credit_bytes(options_.credit_bytes);
   for (const OriginView& origin : view.origins) {
     acknowledged_[origin.origin] = {origin.received, origin.applied};
@@ -208,7 +209,6 @@ bool LinkReceiver::NotFromPeer(Origin origin, Sequence after) const {
   return found != not_from_peer_.end() && found->second == after;
 }
 
-void LinkReceiver::ObserveWall(uint64_t peer_wall_micros, absl::Time wall) {
 bool LinkReceiver::Withholds(Origin origin) const {
   auto told = acknowledged_.find(origin);
   const Sequence have = told == acknowledged_.end() ? Sequence(0) : told->second.first;
@@ -216,6 +216,7 @@ bool LinkReceiver::Withholds(Origin origin) const {
   return (end != not_from_peer_.end() && end->second >= have) || !Gaps(origin, have).empty();
 }
 
+void LinkReceiver::ObserveWall(uint64_t peer_wall_micros, absl::Time wall) {
   if (peer_wall_micros == 0) return;
   clock_offset_ = absl::FromUnixMicros(static_cast<int64_t>(peer_wall_micros)) - wall;
 }

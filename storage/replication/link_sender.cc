@@ -70,6 +70,7 @@ std::optional<PullResponse> LinkSender::OnHello(const Hello& hello,
   peer_ = ReplicaName(hello.replica());
   peer_fingerprint_ = hello.topology_fingerprint();
   takes_gaps_ = hello.takes_gaps();
+  takes_owed_ = hello.takes_owed();
   frame_version_ = std::min(hello.frame_version(), options_.frame_version);
   if (const Origin left = OriginOfLeft(view.left.get(), peer_, hello.origins());
       left != Origin(0) && !HP_MUTANT(kLeftReplicaWelcome)) {
@@ -229,6 +230,7 @@ absl::StatusOr<std::optional<PullResponse>> LinkSender::NextEntries(const Replic
       room = *filled;
     }
   }
+  if (!topologies_agree_ && takes_owed_) response.set_topologies_differ(true);
   if (block.entries_size() > 0) {
     *response.mutable_batch() = PackBlock(block, frame_version_);
     credit_ -= static_cast<int64_t>(response.batch().block().size());
@@ -243,6 +245,7 @@ absl::StatusOr<std::optional<PullResponse>> LinkSender::NextEntries(const Replic
 absl::StatusOr<bool> LinkSender::Fill(Origin origin, Sequence limit, Origin self, EntryBlock& block,
                                       size_t& bytes, int& skips_left, PullResponse& response) {
   Sequence& sent = sent_.contains(origin) ? sent_[origin] : relay_[origin];
+  owing_ = takes_owed_ && !topologies_agree_ && sent_.contains(origin);
   bool skipped = false;
   std::unique_ptr<KvIterator> it = engine_->Iterate(Table::kLog, PrefixEnd(LogKey(origin, limit)));
   for (it->Seek(LogKey(origin, Sequence(sent.value() + 1))); it->Valid() && sent < limit;
@@ -372,9 +375,11 @@ LinkSender::Verdict LinkSender::Judge(const ChangeClass& change_class) const {
       return Verdict::kSend;
     case HoldingPolicy::Answer::kForbids:
       if (HP_MUTANT(kSenderIgnoresPolicy)) return Verdict::kSend;
-      // During a rollout the receiver may think otherwise, and a skip can not be taken back.
-      return topologies_agree_ ? Verdict::kSkip : Verdict::kNotFromMe;
+      // During a rollout the receiver may think otherwise, and a skip can not be taken back unless
+      // it is said to be owed.
+      return topologies_agree_ || owing_ ? Verdict::kSkip : Verdict::kNotFromMe;
     case HoldingPolicy::Answer::kUnknown:
+      if (owing_) return Verdict::kSkip;
       break;
   }
   return Verdict::kNotFromMe;
@@ -407,6 +412,7 @@ absl::StatusOr<LinkSender::Verdict> LinkSender::JudgeEntry(absl::string_view byt
   }
   if (forbidden.empty()) return Verdict::kSend;
   if (static_cast<int>(forbidden.size()) < entry->parts_size()) {
+    if (owing_) return Verdict::kNotFromMe;  // what is withheld of an entry can not be owed
     for (auto at = forbidden.rbegin(); at != forbidden.rend(); ++at) {
       entry->mutable_parts()->DeleteSubrange(*at, 1);
     }
@@ -447,9 +453,8 @@ void LinkSender::AddGap(Origin origin, Sequence last,
                         const google::protobuf::RepeatedPtrField<ChangeClass>& classes,
                         Sequence sent, PullResponse& response) {
   gapped_.insert(origin);
-  internal::v1::Gap* gap = response.gaps().empty()
-                               ? nullptr
-                               : response.mutable_gaps(response.gaps_size() - 1);
+  internal::v1::Gap* gap =
+      response.gaps().empty() ? nullptr : response.mutable_gaps(response.gaps_size() - 1);
   if (gap == nullptr || gap->origin() != origin.value() || gap->last() != sent.value()) {
     gap = response.add_gaps();
     gap->set_origin(origin.value());

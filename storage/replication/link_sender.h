@@ -114,6 +114,11 @@ class LinkSender {
   bool topologies_agree_ = false;
   // The receiver takes what is beyond a gap.
   bool takes_gaps_ = false;
+  // The receiver takes what is owed while topologies differ.
+  bool takes_owed_ = false;
+  // What is being judged is owed if the peer may not hold it: only the origin's own replica owes,
+  // as others may know better.
+  bool owing_ = false;
   // Origins of which the peer was told of a gap.
   std::set<Origin> gapped_;
   int64_t credit_ = 0;

@@ -40,8 +40,7 @@ ReplicaCore::ReplicaCore(Options options, KvEngine* engine, Origin self, const M
       digests_(&staging_),
       journal_(&staging_, &origins_, options_.conflict_journal_bytes),
       requests_(&staging_, options_.forget_max),
-      applier_({self_, &origins_, &items_, &requests_, &clock_, &counters_, &seeds_,
-                &holdings_}),
+      applier_({self_, &origins_, &items_, &requests_, &clock_, &counters_, &seeds_, &holdings_}),
       seeds_(options_.seeding, &staging_, &items_, &requests_, &origins_),
       holdings_(&staging_, &digests_, &seeds_),
       joins_(options_.joining_streams),
@@ -257,15 +256,39 @@ absl::Status ReplicaCore::StageSkip(const Skip& skip) {
   auto answer = admission_.CheckSkip(skip);
   if (!answer.ok()) return answer.status();
   if (*answer == Admission::Answer::kDuplicate) return absl::OkStatus();
-  const Origin origin(skip.origin());
   NoteLeftOut(skip.classes());
+  LogSkip(skip);
+  return absl::OkStatus();
+}
+
+absl::Status ReplicaCore::StageOwed(const Skip& skip) {
+  if (!failed_.ok()) return failed_;
+  auto answer = admission_.CheckOwed(skip);
+  if (!answer.ok()) return answer.status();
+  if (*answer == Admission::Answer::kDuplicate) return absl::OkStatus();
+  for (const internal::v1::ChangeClass& left_out : skip.classes()) {
+    if (HP_MUTANT(kOwedForgotten)) break;
+    const std::string& name_space = left_out.namespace_();
+    if (admission_.Misses(name_space)) {
+      seeds_.Owe(name_space, Origin(skip.origin()), Sequence(skip.last()),
+                 skip.last() - skip.first() + 1);
+    } else {
+      holdings_.LeaveOut(name_space);
+    }
+  }
+  counters_.entries_owed += skip.last() - skip.first() + 1;
+  LogSkip(skip);
+  return absl::OkStatus();
+}
+
+void ReplicaCore::LogSkip(const Skip& skip) {
+  const Origin origin(skip.origin());
   OriginState& state = origins_.At(origin);
   state.Receive(
       Sequence(skip.last()), HybridTime(skip.timestamp()),
       PutRecord(origin, Sequence(skip.last()), LogRecord::Kind::kSkip, skip.SerializeAsString()));
   state.KeepFresh(Sequence(skip.first()), {Sequence(skip.last()), std::nullopt, skip});
   apply_wanted_ = true;
-  return absl::OkStatus();
 }
 
 absl::Status ReplicaCore::StageSeeded(const std::vector<SeededOrigin>& cut, const Moment& now) {
@@ -472,7 +495,8 @@ void ReplicaCore::Publish(const Moment& now) {
   joins_.Prune([this](Origin origin) -> std::optional<Sequence> {
     const OriginState* state = origins_.Find(origin);
     if (state == nullptr) return Sequence(0);
-    const bool ended = state->frozen || (state->closed_end && state->received >= *state->closed_end);
+    const bool ended =
+        state->frozen || (state->closed_end && state->received >= *state->closed_end);
     return ended ? std::nullopt : std::optional<Sequence>(state->received);
   });
   view->joins = joins_.View();

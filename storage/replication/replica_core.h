@@ -126,6 +126,10 @@ class ReplicaCore {
   // Stages a note that entries were left out because this region may not hold them. Errors as
   // above; FAILED_PRECONDITION also if by this side's policy it may.
   absl::Status StageSkip(const internal::v1::Skip& skip);
+  // The same for entries that a peer left out by a topology that differs from the one here. Those
+  // of a namespace that this region may hold are owed: it is not whole here from now on, and is
+  // seeded once the topologies agree.
+  absl::Status StageOwed(const internal::v1::Skip& skip);
   // What waits for entries of its origin that other peers bring.
   StreamJoin& joins() { return joins_; }
   // Which entries and skips may come in.
@@ -217,6 +221,7 @@ class ReplicaCore {
   void StageCeiling(const Moment& now);
   void StageTruncation();
   absl::Status ApplyAll(const Moment& now);
+  void LogSkip(const internal::v1::Skip& skip);
   void NoteLeftOut(const google::protobuf::RepeatedPtrField<internal::v1::ChangeClass>& classes);
 
   // Merges what came of seedings, and raises positions at the end of one.

@@ -56,6 +56,7 @@ absl::Status SeedReceiver::Load() {
     seeding.items = stored.items();
     seeding.bytes = stored.bytes();
     seeding.items_total = stored.items_total();
+    seeding.owed = stored.owed();
   }
   return it->status();
 }
@@ -85,6 +86,7 @@ void SeedReceiver::Persist(const std::string& name_space, const Seeding& seeding
   stored.set_items(seeding.items);
   stored.set_bytes(seeding.bytes);
   stored.set_items_total(seeding.items_total);
+  stored.set_owed(seeding.owed);
   staging_->Put(Table::kMeta, absl::StrCat(kSeedPrefix, name_space), stored.SerializeAsString());
   changed_ = true;
 }
@@ -121,6 +123,7 @@ void SeedReceiver::SeedAll(const std::vector<std::string>& namespaces) {
     Seeding anew;
     anew.at_least = std::move(seeding.at_least);
     anew.partial = seeding.partial;
+    anew.owed = seeding.owed;
     seeding = std::move(anew);
     Persist(name, seeding);
   }
@@ -134,6 +137,35 @@ void SeedReceiver::Give(const std::string& name_space,
   seeding.at_least = std::move(at_least);
   seeding.partial = true;
   Persist(name_space, seeding);
+}
+
+void SeedReceiver::Owe(const std::string& name_space, Origin origin, Sequence last,
+                       uint64_t entries) {
+  // What was taken in may be as of before the entries.
+  Restart();
+  Seeding& seeding = seedings_[name_space];
+  Seeding anew;
+  anew.at_least = std::move(seeding.at_least);
+  anew.partial = true;
+  anew.owed = seeding.owed + entries;
+  auto known = std::find_if(anew.at_least.begin(), anew.at_least.end(),
+                            [origin](const auto& position) { return position.first == origin; });
+  if (known == anew.at_least.end()) {
+    anew.at_least.emplace_back(origin, last);
+  } else {
+    known->second = std::max(known->second, last);
+  }
+  seeding = std::move(anew);
+  ended_ = false;
+  Persist(name_space, seeding);
+}
+
+std::vector<std::string> SeedReceiver::Partial() const {
+  std::vector<std::string> names;
+  for (const auto& [name, seeding] : seedings_) {
+    if (seeding.partial) names.push_back(name);
+  }
+  return names;
 }
 
 void SeedReceiver::TakeAway(absl::string_view name_space) {
@@ -221,6 +253,10 @@ absl::Status SeedReceiver::Add(const ReplicaName& peer, const SeedChunk& chunk,
   Queued queued;
   if (auto status = Parse(chunk, terms, queued); !status.ok()) return status;
   if (chunk.first()) {
+    // Begun for a request of before more was needed: what is asked for by now comes behind it.
+    for (const auto& [origin, sequence] : found->second.at_least) {
+      if (SequenceIn(*queued.cut, origin) < sequence) return absl::OkStatus();
+    }
     if (found->second.place < queued.range.from) {
       return absl::FailedPreconditionError("a seeding begins beyond what was asked for");
     }
@@ -276,6 +312,7 @@ absl::StatusOr<std::optional<SeedCut>> SeedReceiver::Step(NeverWrites never_writ
       if (seeding.place == SeedEnd()) {
         seeding.partial = false;
         seeding.at_least.clear();
+        seeding.owed = 0;
       }
       Persist(found->first, seeding);
       if (seeding.place == SeedEnd() && !whole_replica_) {
@@ -454,7 +491,7 @@ std::shared_ptr<const SeedView> SeedReceiver::View() const {
   view->generation = generation_;
   for (const auto& [name, seeding] : seedings_) {
     view->namespaces.push_back({name, seeding.place, seeding.at_least, seeding.partial,
-                                seeding.items, seeding.bytes, seeding.items_total});
+                                seeding.items, seeding.bytes, seeding.items_total, seeding.owed});
   }
   return view;
 }

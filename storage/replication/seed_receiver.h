@@ -65,6 +65,11 @@ class SeedReceiver {
   void SeedAll(const std::vector<std::string>& namespaces);
   // Begins to seed a namespace that was given to this region, with what was received before that.
   void Give(const std::string& name_space, std::vector<std::pair<Origin, Sequence>> at_least);
+  // A peer left out entries of a namespace that this region may hold, up to `last`, because its
+  // topology was another one. The namespace is to be seeded anew by somebody who has applied them.
+  void Owe(const std::string& name_space, Origin origin, Sequence last, uint64_t entries);
+  // Namespaces that are not whole here.
+  std::vector<std::string> Partial() const;
   // This region may not hold the namespace any more.
   void TakeAway(absl::string_view name_space);
 
@@ -110,6 +115,7 @@ class SeedReceiver {
     uint64_t items = 0;
     uint64_t bytes = 0;
     uint64_t items_total = 0;
+    uint64_t owed = 0;
   };
   // What chunks that follow each other have in common.
   struct Session {

@@ -24,6 +24,7 @@ struct NamespaceSeeding {
   uint64_t items = 0;        // taken in
   uint64_t bytes = 0;        // taken in, as sent
   uint64_t items_total = 0;  // at the sender, estimated; 0: not known
+  uint64_t owed = 0;         // entries that were left out while topologies differed
 
   bool done() const { return place.part == SeedPlace::Part::kEnd; }
 };

@@ -76,7 +76,7 @@ bool Mesh::TryStart(int at) {
     return false;
   }
   node.core = std::move(*core);
-  node.core->SetPolicy(HoldingPolicy(topology_, at));
+  node.core->SetPolicy(HoldingPolicy(TopologyOf(at), at));
   node.core->SetMembers(MembersOf(*topology_));
   return true;
 }
@@ -185,10 +185,10 @@ void Mesh::Connect(int from, int to) {
   }
   if (comparisons_) {
     link.receiver->EnableComparisons(nodes_[to].engine.get(), {});
-    link.receiver->SetShared(SharedNamespaces(*topology_, NameOf(from), NameOf(to)));
+    link.receiver->SetShared(SharedNamespaces(*TopologyOf(to), NameOf(from), NameOf(to)));
   }
   link.requests.push_back(
-      link.receiver->OnConnected(topology_->fingerprint(), *core(to).view(), Now(to).wall));
+      link.receiver->OnConnected(TopologyOf(to)->fingerprint(), *core(to).view(), Now(to).wall));
 }
 
 void Mesh::Cut(int from, int to, const absl::Status& why) {
@@ -220,12 +220,12 @@ bool Mesh::Step(int from, int to, bool heartbeat) {
     const ReplicaView& view = *core(from).view();
     if (request.has_hello()) {
       internal::v1::PullResponse answer;
-      if (auto refusal = link.sender->OnHello(request.hello(), topology_, view)) {
+      if (auto refusal = link.sender->OnHello(request.hello(), TopologyOf(from), view)) {
         Cut(from, to, link.receiver->OnResponse(*refusal, now_));
         return true;
       }
       *answer.mutable_hello() =
-          MakeHello("mesh", NameOf(from), topology_->fingerprint(), view, Now(from).wall);
+          MakeHello("mesh", NameOf(from), TopologyOf(from)->fingerprint(), view, Now(from).wall);
       link.responses.push_back(std::move(answer));
     }
     link.sender->OnRequest(request, view);
@@ -309,7 +309,7 @@ void Mesh::PlanAllRelays(int at) {
         {NameOf(from), link.receiver->established(), !link.up, link.receiver.get()});
     receivers.push_back(link.receiver.get());
   }
-  RelayPlan plan = PlanRelays(*core(at).view(), NameOf(at), *topology_, candidates);
+  RelayPlan plan = PlanRelays(*core(at).view(), NameOf(at), *TopologyOf(at), candidates);
   for (size_t i = 0; i < receivers.size(); ++i) {
     receivers[i]->WantRelay(std::move(plan.relays[i]));
     receivers[i]->Waits(std::move(plan.waits[i]));
@@ -327,7 +327,7 @@ void Mesh::PlanAllSeeding(int at) {
         {NameOf(from), link.receiver->established(), !link.up, link.receiver.get()});
     receivers.push_back(link.receiver.get());
   }
-  SeedPlan plan = PlanSeeding(*core(at).view(), NameOf(at), *topology_, candidates);
+  SeedPlan plan = PlanSeeding(*core(at).view(), NameOf(at), *TopologyOf(at), candidates);
   if (plan.seed_all) core(at).StageSeedAll(*plan.seed_all);
   for (size_t i = 0; i < receivers.size(); ++i) {
     const bool asked = plan.ask && plan.ask->candidate == i;
@@ -338,12 +338,24 @@ void Mesh::PlanAllSeeding(int at) {
 
 void Mesh::SetRegionsOfSome(const std::vector<int>& regions) {
   topology_ = MakeTopology(size(), regions, more_);
+  for (Node& node : nodes_) node.topology.reset();
   for (const auto& [ends, link] : links_) Cut(ends.first, ends.second);
   for (int i = 0; i < size(); ++i) {
     if (!running(i)) continue;
     core(i).SetPolicy(HoldingPolicy(topology_, i));
     core(i).SetMembers(MembersOf(*topology_));
   }
+}
+
+void Mesh::SetRegionsOfSomeAt(int at, const std::vector<int>& regions) {
+  nodes_[at].topology = MakeTopology(size(), regions, more_);
+  for (const auto& [ends, link] : links_) {
+    if (ends.second == at) Cut(ends.first, at);
+    if (ends.first == at && link->sender != nullptr) link->sender->OnTopology(TopologyOf(at));
+  }
+  if (!running(at)) return;
+  core(at).SetPolicy(HoldingPolicy(TopologyOf(at), at));
+  core(at).SetMembers(MembersOf(*TopologyOf(at)));
 }
 
 void Mesh::SetListed(const std::set<int>& listed) {

@@ -100,6 +100,8 @@ class Mesh {
   void PlanAllSeeding(int at);
   // Gives "some" to these regions, at once everywhere; streams are to be connected again.
   void SetRegionsOfSome(const std::vector<int>& regions);
+  // The same at one replica only, as in a rollout. What it pulls ends; what others pull goes on.
+  void SetRegionsOfSomeAt(int at, const std::vector<int>& regions);
   // The replica's log loses everything that is applied there.
   void TruncateLog(int at);
   // How the replicas that start from now on seed.
@@ -125,6 +127,7 @@ class Mesh {
 
  private:
   struct Node {
+    std::shared_ptr<const Topology> topology;  // null: that of all
     std::shared_ptr<MemoryDisk> disk = std::make_shared<MemoryDisk>();
     std::unique_ptr<KvEngine> engine;
     std::unique_ptr<ReplicaCore> core;
@@ -140,6 +143,9 @@ class Mesh {
     std::deque<internal::v1::PullResponse> responses;
   };
 
+  const std::shared_ptr<const Topology>& TopologyOf(int at) const {
+    return nodes_[at].topology == nullptr ? topology_ : nodes_[at].topology;
+  }
   absl::Status Commit(int at);
   absl::Status Take(int to, const internal::v1::PullResponse& response, Link& link);
 
