@@ -1,5 +1,5 @@
 // Writes the corpora of what has a binary form: what two replicas say to each other, what stands on
-// their disks, tokens, and small MMDB files; and of each input, one that is cut off.
+// their disks, and tokens; and of each input, one that is cut off.
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -17,7 +17,6 @@
 #include "storage/replication/seed_chunk.h"
 #include "tests/fuzz/frames.h"
 #include "tests/fuzz/replica_bed.h"
-#include "tests/unit/gateway/geo/mmdb_writer.h"
 
 namespace homeport::fuzz {
 namespace {
@@ -197,19 +196,6 @@ void AddTokens(Corpora& corpora) {
   corpora.Add("page_token", "other", MakePageToken(PageRequestHash({"namespace"}), "key"));
 }
 
-void AddDatabases(Corpora& corpora) {
-  for (const int bits : {24, 28, 32}) {
-    for (const int version : {4, 6}) {
-      homeport::testing::MmdbWriter writer(version, bits);
-      writer.Insert("81.2.69.0/24", homeport::testing::FlatCountry("GB"));
-      writer.Insert("128.0.0.0/2",
-                    homeport::testing::NestedCity("US", "NA", "CA", "San Jose", 37.3, -121.9));
-      if (version == 6) writer.Insert("2a02::/16", homeport::testing::FlatCountry("DE"));
-      corpora.Add("mmdb", absl::StrCat("v", version, "-", bits), writer.Build());
-    }
-  }
-}
-
 }  // namespace
 }  // namespace homeport::fuzz
 
@@ -222,6 +208,5 @@ int main(int argc, char** argv) {
   homeport::fuzz::AddLinks(corpora);
   homeport::fuzz::AddStored(corpora);
   homeport::fuzz::AddTokens(corpora);
-  homeport::fuzz::AddDatabases(corpora);
   return 0;
 }
