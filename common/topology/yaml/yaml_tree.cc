@@ -65,6 +65,9 @@ class TreeBuilder final : public YAML::EventHandler {
   }
   void OnMapEnd() override { Leave(); }
 
+  // True once there is a problem: no later event changes the result.
+  bool refused() const { return !problems_.empty(); }
+
   YamlDocument Take() && {
     YamlDocument document;
     document.problems = std::move(problems_);
@@ -82,8 +85,6 @@ class TreeBuilder final : public YAML::EventHandler {
     YAML::anchor_t anchor;
     std::shared_ptr<const YamlNode> key;  // of a map: waits for its value
   };
-
-  bool refused() const { return !problems_.empty(); }
 
   void Refuse(int line, std::string what) {
     if (!refused()) problems_.push_back({line, "", std::move(what)});
@@ -159,7 +160,8 @@ YamlDocument ParseYaml(absl::string_view text) {
   try {
     std::istringstream stream{std::string(text)};
     YAML::Parser parser(stream);
-    while (parser.HandleNextDocument(builder)) {
+    // Of some texts, such as a comma, the library makes empty documents without an end.
+    while (!builder.refused() && parser.HandleNextDocument(builder)) {
     }
   } catch (const YAML::Exception& error) {  // the library's only way to say so
     YamlDocument document;

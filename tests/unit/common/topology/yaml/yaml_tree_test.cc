@@ -98,5 +98,13 @@ TEST(ParseYamlTest, ValuesAreCounted) {
   EXPECT_EQ(OnlyProblem(text).what, "the file has more than 400000 values");
 }
 
+// Of these the library makes empty documents without an end.
+TEST(ParseYamlTest, AStrayCommaIsAProblemAndNotAnEndlessFile) {
+  for (const char* text : {",", "# text\n, text", "[a]\n, b"}) {
+    SCOPED_TRACE(text);
+    EXPECT_FALSE(ParseYaml(text).problems.empty());
+  }
+}
+
 }  // namespace
 }  // namespace homeport
