@@ -112,6 +112,77 @@ TEST_F(IntakeTest, ARefusedSkipStopsItsOriginAndNoOther) {
   EXPECT_EQ(Received(kTwo), Sequence(5));
 }
 
+TEST_F(IntakeTest, OfAPeerWithAnotherTopologyWhatMayNotBeHeldIsLeftOutAndNotStored) {
+  PullResponse response =
+      MessageOf({Chain(kOne, "r1/a"), Write(kOne, 2, "elsewhere"), Write(kOne, 3, "all")});
+  response.set_topologies_differ(true);
+  const Taken taken = Take(response);
+  EXPECT_TRUE(taken.status.ok()) << taken.status;
+  EXPECT_TRUE(taken.refused.empty());
+  EXPECT_EQ(Received(kOne), Sequence(3));
+  EXPECT_TRUE(core_->left_out().contains("elsewhere"));
+  EXPECT_EQ(core_->counters().entries_owed, 1u);
+  std::unique_ptr<KvIterator> items = engine_->Iterate(Table::kItems);
+  for (items->Seek({}); items->Valid(); items->Next()) {
+    EXPECT_FALSE(absl::StartsWith(items->key(), "elsewhere")) << items->key();
+  }
+}
+
+TEST_F(IntakeTest, ASkipOfAPeerWithAnotherTopologyMakesTheNamespacePartial) {
+  ASSERT_TRUE(Take(MessageOf({Chain(kOne, "r1/a")})).refused.empty());
+  PullResponse response;
+  response.set_topologies_differ(true);
+  internal::v1::Skip* skip = response.add_skips();
+  skip->set_origin(kOne.value());
+  skip->set_first(2);
+  skip->set_last(5);
+  skip->set_timestamp(FromWallTime(now_.wall).value() + 5);
+  skip->add_classes()->set_namespace_("all");
+  skip->mutable_classes(0)->set_kind(internal::v1::CLASS_KIND_GENERAL);
+  EXPECT_TRUE(Take(response).refused.empty());
+  EXPECT_EQ(Received(kOne), Sequence(5));
+  EXPECT_FALSE(core_->view()->HoldsWhole("all"));
+  const NamespaceSeeding* owed = core_->view()->seeding->Find("all");
+  ASSERT_NE(owed, nullptr);
+  EXPECT_EQ(owed->owed, 4u);
+  ASSERT_EQ(owed->at_least.size(), 1u);
+  EXPECT_EQ(owed->at_least[0].first, kOne);
+  EXPECT_EQ(owed->at_least[0].second, Sequence(5));
+  // It is on the disk with the position.
+  Open(Origin(77));
+  EXPECT_EQ(Received(kOne), Sequence(5));
+  EXPECT_FALSE(core_->view()->HoldsWhole("all"));
+}
+
+TEST_F(IntakeTest, WhatAPeerHasBeyondAGapWaitsForWhoBringsTheRest) {
+  ASSERT_TRUE(Take(MessageOf({Chain(kOne, "r1/a")})).refused.empty());
+  PullResponse response = MessageOf({Write(kOne, 3, "all"), Write(kOne, 5, "all")});
+  for (const uint64_t at : {2, 4}) {
+    internal::v1::Gap* gap = response.add_gaps();
+    gap->set_origin(kOne.value());
+    gap->set_first(at);
+    gap->set_last(at);
+  }
+  Taken taken = Take(response);
+  EXPECT_TRUE(taken.refused.empty());
+  EXPECT_EQ(Received(kOne), Sequence(1));
+  EXPECT_EQ(core_->view()->SeenOf(kPeer, kOne), Sequence(5));
+  // What may not be held is refused at once, however early it comes.
+  taken = Take(MessageOf({Write(kOne, 6, "elsewhere")}));
+  ASSERT_EQ(taken.refused.size(), 1u);
+  EXPECT_EQ(taken.refused[0].why.code(), absl::StatusCode::kPermissionDenied);
+  // A jump that was not announced is refused as ever.
+  taken = Take(MessageOf({Write(kOne, 7, "all")}));
+  ASSERT_EQ(taken.refused.size(), 1u);
+  EXPECT_EQ(taken.refused[0].why.code(), absl::StatusCode::kFailedPrecondition);
+  ASSERT_TRUE(Take(MessageOf({Write(kOne, 2, "all")})).refused.empty());
+  EXPECT_EQ(Received(kOne), Sequence(3));
+  ASSERT_TRUE(Take(MessageOf({Write(kOne, 4, "all")})).refused.empty());
+  EXPECT_EQ(Received(kOne), Sequence(5));
+  EXPECT_EQ(core_->view()->joins, nullptr);
+  EXPECT_EQ(core_->counters().entries_duplicate, 0u);
+}
+
 TEST_F(IntakeTest, AnEntryThatMakesNoSenseEndsTheLinkAndKeepsWhatCameBefore) {
   const Taken taken = Take(MessageOf({Chain(kOne, "r1/a"), "no entry", Chain(kTwo, "r2/a")}));
   EXPECT_EQ(taken.status.code(), absl::StatusCode::kDataLoss) << taken.status;

@@ -378,6 +378,68 @@ TEST_F(LinkSenderTest, ARelayPassesASkipOnlyToWhoseOwnPolicySaysSo) {
   EXPECT_THAT(NextSequences(), ElementsAre(3));
 }
 
+TEST_F(LinkSenderTest, ToWhoTakesGapsARelayNamesWhatItWasNotGivenAndGoesOnBehindIt) {
+  AppendSkip(kOther, 2, "some");
+  Append(kOther, {"all"});
+  AppendSkip(kOther, 1, "some");
+  Append(kOther, {"all"});
+  internal::v1::Hello hello = HelloOf("r1/a");
+  hello.set_takes_gaps(true);
+  sender_ = std::make_unique<LinkSender>(options_, engine_.get());
+  ASSERT_FALSE(sender_->OnHello(hello, topology_, view_).has_value());
+  Grant(1000);
+  AskForRelay(kOther, 0);
+  const PullResponse response = Next();
+  EXPECT_THAT(response.skips(), IsEmpty());
+  EXPECT_THAT(response.not_from_me(), IsEmpty());
+  ASSERT_EQ(response.gaps_size(), 2);
+  EXPECT_EQ(response.gaps(0).origin(), kOther.value());
+  EXPECT_EQ(response.gaps(0).first(), 1u);
+  EXPECT_EQ(response.gaps(0).last(), 2u);
+  ASSERT_EQ(response.gaps(0).classes_size(), 1);
+  EXPECT_EQ(response.gaps(0).classes(0).namespace_(), "some");
+  EXPECT_EQ(response.gaps(1).first(), 4u);
+  EXPECT_THAT(SequencesOf(response), ElementsAre(3, 5));
+  EXPECT_THAT(NextSequences(), IsEmpty());
+}
+
+TEST_F(LinkSenderTest, WhileTopologiesDifferWhatTheReceiverMayNotHoldIsOwed) {
+  Append(kOwn, {"all"});
+  Append(kOwn, {"some"});
+  Append(kOwn, {"new"});
+  Append(kOwn, {"all"});
+  internal::v1::Hello hello = HelloOf("r2/a");
+  hello.set_topology_fingerprint("another");
+  hello.set_takes_owed(true);
+  sender_ = std::make_unique<LinkSender>(options_, engine_.get());
+  ASSERT_FALSE(sender_->OnHello(hello, topology_, view_).has_value());
+  Grant(1000);
+  PullResponse response = Next();
+  EXPECT_TRUE(response.topologies_differ());
+  EXPECT_THAT(response.not_from_me(), IsEmpty());
+  EXPECT_THAT(SequencesOf(response), ElementsAre(1));
+  ASSERT_EQ(response.skips_size(), 1);
+  EXPECT_EQ(response.skips(0).first(), 2u);
+  EXPECT_EQ(response.skips(0).last(), 3u);
+  EXPECT_EQ(response.skips(0).classes_size(), 2);
+  EXPECT_THAT(NextSequences(), ElementsAre(4));
+}
+
+TEST_F(LinkSenderTest, ARelayOwesNothing) {
+  Append(kOther, {"some"});
+  internal::v1::Hello hello = HelloOf("r2/a");
+  hello.set_topology_fingerprint("another");
+  hello.set_takes_owed(true);
+  hello.set_takes_gaps(true);
+  sender_ = std::make_unique<LinkSender>(options_, engine_.get());
+  ASSERT_FALSE(sender_->OnHello(hello, topology_, view_).has_value());
+  Grant(1000);
+  AskForRelay(kOther, 0);
+  const PullResponse response = Next();
+  EXPECT_THAT(response.skips(), IsEmpty());
+  EXPECT_EQ(response.not_from_me_size(), 1);
+}
+
 TEST_F(LinkSenderTest, APeerInTheMiddleOfASkipIsToldItsRestOnly) {
   AppendSkip(kOther, 5, "some");
   Connect("r2/a");
