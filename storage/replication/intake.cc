@@ -259,7 +259,8 @@ absl::StatusOr<PeerBatch> UnpackResponse(const ReplicaName& peer,
 
 Taken TakeIn(const PeerBatch& batch, ReplicaCore& core, const Moment& now) {
   Taken taken;
-  if (batch.hello) ObserveStart(batch, core);
+  // It says no time, by which hearsay is judged, so it counts only where it is needed.
+  if (batch.hello && core.Finished(batch.peer_start)) ObserveStart(batch, core);
   // What exists of it comes from members, which say what they have; a process that was thought gone
   // does not.
   if (core.Finished(batch.peer_start)) {
