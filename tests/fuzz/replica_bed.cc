@@ -154,6 +154,7 @@ absl::Status BedReceiver::Take(const internal::v1::PullResponse& response) {
     auto news = receiver_.OnRefused(refused.origin, std::move(refused.why));
     if (!news.ok()) return news.status();
   }
+  for (const Origin origin : taken.full) receiver_.OnFull(origin);
   if (!taken.seed_refused.ok()) receiver_.seeds().OnRefused(taken.seed_refused, now);
   receiver_.OnCommitted(batch->credit_bytes, taken.entries, now);
   return absl::OkStatus();
