@@ -67,6 +67,9 @@ void AddCore(const ReplicaStats& stats, Families& out) {
               core.entries_applied);
   out.Counter("homeport_replica_registers_kept_total",
               "Changes of peers that a later version here had overtaken.", core.registers_kept);
+  out.Counter("homeport_replica_entries_owed_total",
+              "Entries that peers left out because their topology was another one.",
+              core.entries_owed);
   out.Counter("homeport_replica_tombstones_dropped_total",
               "Tombstones dropped, as every member has them.", core.tombstones_dropped);
   out.Counter("homeport_replica_expired_dropped_total",
