@@ -149,6 +149,7 @@ HOMEPORT_WRAP(void, _ZN4absl7debian312Notification6NotifyEv, Notification* self)
   __tsan_release(self);
   // HasBeenNotified() is inline and loads the flag, which comes after the mutex.
   __tsan_release(reinterpret_cast<char*>(self) + sizeof(Mutex));
+  InsideLibrary inside;
   __real__ZN4absl7debian312Notification6NotifyEv(self);
 }
 
@@ -169,6 +170,7 @@ HOMEPORT_WRAP(bool, _ZNK4absl7debian312Notification30WaitForNotificationWithTime
 
 HOMEPORT_WRAP(bool, _ZN4absl7debian315BlockingCounter14DecrementCountEv, BlockingCounter* self) {
   __tsan_release(self);
+  InsideLibrary inside;
   return __real__ZN4absl7debian315BlockingCounter14DecrementCountEv(self);
 }
 
