@@ -144,7 +144,8 @@ class LinkManager::Impl {
       links.push_back({candidate.peer, candidate.established,
                        absl::StartsWith(candidate.peer.value(), region), candidate.receiver});
     }
-    std::vector<bool> stand_by = puller_.StandBy(links, replica_->clock()->SteadyNow());
+    std::vector<bool> stand_by =
+        puller_.StandBy(links, *replica_->view(), replica_->clock()->SteadyNow());
     for (size_t i = 0; i < candidates.size(); ++i) {
       if (!stand_by[i]) continue;
       candidates[i].established = false;

@@ -5,19 +5,20 @@
 namespace homeport {
 
 std::vector<bool> PullerChoice::StandBy(const std::vector<PullCandidate>& candidates,
-                                        SteadyTime now) {
+                                        const ReplicaView& view, SteadyTime now) {
   std::vector<bool> stand_by(candidates.size(), false);
   for (size_t i = 0; i < candidates.size(); ++i) {
     if (candidates[i].sibling) continue;
     for (const PullCandidate& other : candidates) {
       if (!other.sibling || !(other.peer < self_)) continue;
-      if (Fit(other, candidates[i], now)) stand_by[i] = true;
+      if (Fit(other, candidates[i], view, now)) stand_by[i] = true;
     }
   }
   return stand_by;
 }
 
-bool PullerChoice::Fit(const PullCandidate& sibling, const PullCandidate& far, SteadyTime now) {
+bool PullerChoice::Fit(const PullCandidate& sibling, const PullCandidate& far,
+                       const ReplicaView& view, SteadyTime now) {
   Watch& watch = watches_[{sibling.peer, far.peer}];
   if (!sibling.established) {
     watch.seen = false;
@@ -27,10 +28,14 @@ bool PullerChoice::Fit(const PullCandidate& sibling, const PullCandidate& far, S
   uint64_t received = 0;
   bool behind = false;
   for (const auto& [origin, theirs] : far.receiver->peer_origins()) {
-    if (theirs.replica != far.peer) continue;
+    if (theirs.replica != far.peer && theirs.replica != self_) continue;
     const auto& known = sibling.receiver->peer_origins();
     auto found = known.find(origin);
     const Sequence have = found == known.end() ? Sequence(0) : found->second.received;
+    if (theirs.replica == self_) {
+      if (have < theirs.received && view.ReceivedOf(origin) < theirs.received) return false;
+      continue;
+    }
     received += have.value();
     behind |= have < theirs.received;
     if (sibling.receiver->Withholds(origin)) return false;

@@ -5,8 +5,9 @@
 // sibling is fit as long as its link is established and it keeps up with what the far peer says
 // that it has; so one whose own far link is cut, which nobody else sees, is found out by what it
 // lacks. Nor is one fit that does not give on what it has, as while the region is given a
-// namespace: what it left out before, others still need. No agreement is needed: two that pull cost
-// bytes, and nobody that pulls heals by itself.
+// namespace: what it left out before, others still need; nor one that lacks what a far peer has of
+// this replica's own starts, which nobody fetches but this replica. No agreement is needed: two
+// that pull cost bytes, and nobody that pulls heals by itself.
 #pragma once
 
 #include <map>
@@ -17,6 +18,7 @@
 #include "common/base/ids.h"
 #include "common/time/clock.h"
 #include "storage/replication/link_receiver.h"
+#include "storage/replication/replica_view.h"
 
 namespace homeport {
 
@@ -42,7 +44,8 @@ class PullerChoice {
       : self_(std::move(self)), stall_max_(stall_max) {}
 
   // For each candidate whether this replica stands by on the link to it; never for siblings.
-  std::vector<bool> StandBy(const std::vector<PullCandidate>& candidates, SteadyTime now);
+  std::vector<bool> StandBy(const std::vector<PullCandidate>& candidates, const ReplicaView& view,
+                            SteadyTime now);
 
  private:
   struct Watch {
@@ -52,7 +55,8 @@ class PullerChoice {
     absl::Duration penalty = kPenaltyMin;
     bool seen = false;
   };
-  bool Fit(const PullCandidate& sibling, const PullCandidate& far, SteadyTime now);
+  bool Fit(const PullCandidate& sibling, const PullCandidate& far, const ReplicaView& view,
+           SteadyTime now);
 
   const ReplicaName self_;
   const absl::Duration stall_max_;

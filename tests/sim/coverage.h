@@ -57,6 +57,7 @@ namespace homeport::sim {
   X(kPruned, "a counter or a set forgot what was removed")                             \
   X(kOriginClosed, "an origin was closed")                                             \
   X(kTopologiesDiffered, "a link ran between replicas of two topologies")              \
+  X(kFramesMixed, "a link ran between programs of two versions of its frames")         \
   X(kJoined, "a replica of a new region took writes")                                  \
   X(kRegionLeft, "a region left")                                                      \
   X(kOldDiskRefused, "a replica that had left was refused with its old disk")          \

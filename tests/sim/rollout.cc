@@ -157,6 +157,7 @@ std::string RolloutStory::Describe() const {
 void DrawRollouts(Random random, Shape& shape) {
   shape.story.versions = {FirstOf(shape)};
   if (random.Chance(200)) shape.disks_lost_max = static_cast<int>(random.Between(2, 3));
+  shape.mixed_frames = random.Split(1).Chance(300);
   if (!random.Chance(250)) return;
   Kind kind = static_cast<Kind>(random.Between(1, 6));
   const bool regions = kind == Kind::kJoin || kind == Kind::kLeave || kind == Kind::kComeBack;

@@ -71,6 +71,8 @@ struct Shape {
   // How the topology changes; its first version is what the run begins with.
   RolloutStory story;
 
+  // Each start of a replica is of any version of the frames.
+  bool mixed_frames = false;
   int replicas() const { return static_cast<int>(region_of.size()); }
   // By a version of the topology.
   bool Holds(int replica, int name_space, int version) const {

@@ -91,6 +91,8 @@ struct Node {
   uint64_t time_floor = 0;
   // Of the topology, as its file says there.
   int version = 0;
+  // The greatest version of the frames that its program knows.
+  uint32_t frame_version = kFrameVersion;
   // While the replica is new.
   std::optional<JoinState> join;
   // It left, and was started again with the disk that it had.

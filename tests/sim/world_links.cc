@@ -147,6 +147,10 @@ void World::TakeRequest(Link& link) {
     options.self = ReplicaName(shape_.ReplicaNameOf(link.from));
     options.batch_bytes = shape_.batch_bytes;
     options.skips_max = shape_.skips_max;
+    options.frame_version = node.frame_version;
+    if (request.hello().frame_version() != node.frame_version) {
+      coverage_->Covered(Path::kFramesMixed);
+    }
     options.seeding.chunk_bytes = shape_.seed_chunk_bytes;
     options.seeding.bytes_per_second = shape_.seed_bytes_per_second;
     link.sender = std::make_unique<LinkSender>(std::move(options), node.engine.get());
@@ -154,7 +158,9 @@ void World::TakeRequest(Link& link) {
     if (auto refusal = link.sender->OnHello(request.hello(), topologies_[node.version], view)) {
       return Refused(link, refusal->refusal_detail());
     }
-    if (nodes_[link.to].old_disk && !node.old_disk && shape_.Lists(link.to, node.version)) {
+    // A new replica of the same region never heard that it has left.
+    const bool knows = shape_.region_of[link.from] != shape_.story.region;
+    if (knows && nodes_[link.to].old_disk && shape_.Lists(link.to, node.version)) {
       return Fail(absl::StrCat(shape_.ReplicaNameOf(link.from), " lets ",
                                shape_.ReplicaNameOf(link.to),
                                " in, which has left and has its old disk"));
@@ -163,9 +169,9 @@ void World::TakeRequest(Link& link) {
       coverage_->Covered(Path::kTopologiesDiffered);
     }
     internal::v1::PullResponse hello;
-    *hello.mutable_hello() =
-        MakeHello("sim", ReplicaName(shape_.ReplicaNameOf(link.from)),
-                  topologies_[node.version]->fingerprint(), view, MomentAt(link.from).wall);
+    *hello.mutable_hello() = MakeHello("sim", ReplicaName(shape_.ReplicaNameOf(link.from)),
+                                       topologies_[node.version]->fingerprint(), view,
+                                       MomentAt(link.from).wall, node.frame_version);
     SendResponse(link, std::move(hello));
   }
   if (link.sender == nullptr) return Fail("a request came before its hello");
@@ -248,7 +254,7 @@ void World::TakeResponse(Link& link) {
     return Refused(link, StatusText(status));
   }
   if (response.has_hello()) {
-    if (nodes_[link.from].old_disk && !node.old_disk) {
+    if (nodes_[link.from].old_disk && shape_.region_of[link.to] != shape_.story.region) {
       return Fail(absl::StrCat(shape_.ReplicaNameOf(link.to), " pulls from ",
                                shape_.ReplicaNameOf(link.from),
                                ", which has left and has its old disk"));

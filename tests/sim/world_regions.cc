@@ -19,7 +19,8 @@ void World::ChoosePullers(int at, std::vector<RelayCandidate>& candidates) {
     links.push_back({link.receiver->peer(), link.receiver->established(),
                      shape_.region_of[from] == region, link.receiver.get()});
   }
-  const std::vector<bool> stand_by = nodes_[at].puller->StandBy(links, MomentAt(at).steady);
+  const std::vector<bool> stand_by =
+      nodes_[at].puller->StandBy(links, *nodes_[at].core->view(), MomentAt(at).steady);
   for (size_t i = 0; i < candidates.size(); ++i) {
     Link& link = LinkOf(peers[i], at);
     if (stand_by[i]) coverage_->Covered(Path::kStoodBy);

@@ -25,6 +25,9 @@ void World::Start(int at) {
   HP_CHECK(opened.ok());
   node.raw = opened->get();
   node.engine = std::make_unique<FaultEngine>(std::move(*opened), node.disk, &node.plan);
+  if (shape_.mixed_frames) {
+    node.frame_version = static_cast<uint32_t>(random_.Between(1, kFrameVersion));
+  }
   LoadJoin(at);
   ReplicaCore::Options options;
   options.cluster = "sim";

@@ -190,6 +190,7 @@ void World::MakeReceiver(Link& link) {
   options.self = ReplicaName(shape_.ReplicaNameOf(link.to));
   options.peer = ReplicaName(shape_.ReplicaNameOf(link.from));
   options.credit_bytes = shape_.credit_bytes;
+  options.frame_version = node.frame_version;
   link.receiver = std::make_unique<LinkReceiver>(std::move(options));
   CompareInitiator::Options compare;
   compare.interval = absl::Microseconds(shape_.compare_interval);

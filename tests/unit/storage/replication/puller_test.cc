@@ -39,11 +39,20 @@ class PullerTest : public testing::Test {
     report->set_received(received);
     ASSERT_TRUE(receivers_[at]->OnResponse(response, now_).ok());
   }
-  std::vector<bool> Choose(PullerChoice& choice) { return choice.StandBy(candidates_, now_); }
+  // This replica has so much of the origin, and of no other.
+  void Received(uint64_t origin, uint64_t sequence) {
+    view_.origins.resize(1);
+    view_.origins[0].origin = Origin(origin);
+    view_.origins[0].received = Sequence(sequence);
+  }
+  std::vector<bool> Choose(PullerChoice& choice) {
+    return choice.StandBy(candidates_, view_, now_);
+  }
 
   static constexpr size_t kA = 0, kFar1 = 2;  // places in candidates_
   std::vector<std::unique_ptr<LinkReceiver>> receivers_;
   std::vector<PullCandidate> candidates_;
+  ReplicaView view_;
   SteadyTime now_ = absl::Hours(1);
   PullerChoice choice_{ReplicaName("r0/b"), absl::Seconds(2)};
 };
@@ -82,11 +91,21 @@ TEST_F(PullerTest, ASiblingThatDoesNotGiveWhatIsMissingIsReplacedForThatPeerOnly
   ASSERT_TRUE(receivers_[kA]->OnResponse(response, now_).ok());
   EXPECT_THAT(Choose(choice_), ElementsAre(false, false, false, true));
   // Once that is here, it pulls again.
-  ReplicaView view;
-  view.origins.resize(1);
-  view.origins[0].origin = Origin(7);
-  view.origins[0].received = Sequence(2);
-  receivers_[kA]->NextRequest(view);
+  Received(7, 2);
+  receivers_[kA]->NextRequest(view_);
+  EXPECT_THAT(Choose(choice_), ElementsAre(false, false, true, true));
+}
+
+TEST_F(PullerTest, WhatItsOwnDiskLostAReplicaFetchesFromAfarWhenItsSiblingsHaveNotGotIt) {
+  Received(5, 16);
+  Has(kA, 5, "r0/b", 16);
+  Has(kFar1, 5, "r0/b", 17);
+  EXPECT_THAT(Choose(choice_), ElementsAre(false, false, false, true));
+  Has(kA, 5, "r0/b", 17);
+  EXPECT_THAT(Choose(choice_), ElementsAre(false, false, true, true));
+  // What it has itself its siblings are about to get.
+  Received(5, 18);
+  Has(kFar1, 5, "r0/b", 18);
   EXPECT_THAT(Choose(choice_), ElementsAre(false, false, true, true));
 }
 
