@@ -68,6 +68,8 @@ void ConflictJournal::SetBytesMax(uint64_t bytes_max) {
 
 bool ConflictJournal::Overtakes(const StoredItem& winner, const StoredItem& loser) const {
   if (!IsRegister(winner) || !IsRegister(loser)) return false;
+  // Of two deletes both are done. Items of other types look like this too once nothing is in them.
+  if (!winner.has_value() && !loser.has_value()) return false;
   if (winner.origin() == loser.origin()) return false;
   const OriginState* accepted = origins_->Find(Origin(loser.origin()));
   if (accepted == nullptr || !origins_->IsOwn(*accepted)) return false;

@@ -128,7 +128,6 @@ void ChangeChecks::CheckJournal(int node, OfNode& of, const std::vector<Written>
   History& history = world_->history();
   using Lost = std::pair<std::string, std::pair<uint64_t, uint64_t>>;
   std::set<Lost> wanted;
-  std::set<Lost> excused;
   for (const Written& change : written) {
     if (change.table != Table::kItems || change.before.empty() || change.after.empty()) continue;
     const int item = history.FindItem(change.key);
@@ -139,15 +138,13 @@ void ChangeChecks::CheckJournal(int node, OfNode& of, const std::vector<Written>
     StoredItem after;
     if (!before.ParseFromString(change.before) || !after.ParseFromString(change.after)) continue;
     if (before.origin() == after.origin()) continue;
+    if (!before.has_value() && !after.has_value()) continue;
     if (history.ReplicaOf(before.origin()) != node) continue;
     const EntryRecord* winner = history.Find(after.origin(), after.sequence());
     if (winner == nullptr || winner->origin == world_->node(node).core->self().value()) continue;
     const Lost lost{change.key, {before.origin(), before.sequence()}};
-    const bool knew = winner->observed.Has(before.origin(), before.sequence());
     // An item may be newer than the positions where a peer's records were merged.
-    if (knew || !winner->by_positions) {
-      excused.insert(lost);
-    } else {
+    if (winner->by_positions && !winner->observed.Has(before.origin(), before.sequence())) {
       wanted.insert(lost);
     }
   }
@@ -165,11 +162,16 @@ void ChangeChecks::CheckJournal(int node, OfNode& of, const std::vector<Written>
       return Fail(node, key, absl::StrCat(name, " is journaled twice"));
     }
     world_->coverage().Covered(Path::kConflictJournaled);
-    if (wanted.erase(lost) > 0) continue;
-    if (conflict.by_snapshot() || excused.count(lost) > 0) {
-      const EntryRecord* winner =
-          history.Find(conflict.winner_origin(), conflict.winner_sequence());
-      if (conflict.by_snapshot() || (winner != nullptr && !winner->by_positions)) continue;
+    if (wanted.erase(lost) > 0 || conflict.by_snapshot()) continue;
+    // Of a write of an earlier start the journal may say too much (docs/proof.md).
+    if (lost.second.first != world_->node(node).core->self().value()) continue;
+    // Who had cleaned away what lost did not see that there was anything to replace.
+    if (!conflict.lost().has_value() || conflict.lost().expires() != 0) continue;
+    // What overtook it may have been replaced in the same commit.
+    const EntryRecord* winner = history.Find(conflict.winner_origin(), conflict.winner_sequence());
+    if (winner != nullptr &&
+        (!winner->by_positions || !winner->observed.Has(lost.second.first, lost.second.second))) {
+      continue;
     }
     return Fail(node, key, absl::StrCat(name, " is journaled, and was replaced or not overtaken"));
   }

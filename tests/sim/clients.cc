@@ -26,11 +26,16 @@ Clients::Clients(World* world, Random random)
   // anew. All others are told what they have lost, by who finds it in their token.
   world_->on_disk_lost = [this] {
     for (Session& session : sessions_) {
-      const auto& seen = session.past.positions();
-      const bool whole = std::any_of(seen.begin(), seen.end(), [this](const auto& position) {
-        const EntryRecord* first = world_->history().Find(position.first, 1);
+      const auto gone = [this](uint64_t origin) {
+        const EntryRecord* first = world_->history().Find(origin, 1);
         return first == nullptr || !first->on_disk || first->lost;
-      });
+      };
+      const auto& seen = session.past.positions();
+      const auto& token = session.token.positions();
+      const bool whole =
+          std::any_of(seen.begin(), seen.end(), [&](const auto& p) { return gone(p.first); }) ||
+          std::any_of(token.begin(), token.end(),
+                      [&](const auto& p) { return gone(p.origin.value()); });
       if (!whole) continue;
       const uint64_t generation = session.generation;
       const int region = session.region;

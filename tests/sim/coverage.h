@@ -45,6 +45,7 @@ namespace homeport::sim {
   X(kRepeated, "a link carried a message twice")                                       \
   X(kUnknownWasDone, "a retry found that the attempt nobody had answered was done")    \
   X(kUnknownWasNot, "a retry found that the attempt nobody had answered was not done") \
+  X(kRepaired, "a comparison repaired a difference")                                   \
   X(kDeleteSeen, "a read met a deleted item")                                          \
   X(kExpiredSeen, "a read met an expired item")                                        \
   X(kLogTruncated, "entries that all members had left a log")                          \
@@ -56,8 +57,8 @@ namespace homeport::sim {
   X(kExpiredCleaned, "an expired item was removed")                                    \
   X(kPruned, "a counter or a set forgot what was removed")                             \
   X(kOriginClosed, "an origin was closed")                                             \
-  X(kTopologiesDiffered, "a link ran between replicas of two topologies")              \
   X(kFramesMixed, "a link ran between programs of two versions of its frames")         \
+  X(kTopologiesDiffered, "a link ran between replicas of two topologies")              \
   X(kJoined, "a replica of a new region took writes")                                  \
   X(kRegionLeft, "a region left")                                                      \
   X(kOldDiskRefused, "a replica that had left was refused with its old disk")          \

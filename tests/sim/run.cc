@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "tests/sim/clients.h"
+#include "tests/sim/scenarios.h"
 #include "tests/sim/trace.h"
 #include "tests/sim/world.h"
 
@@ -20,7 +21,10 @@ enum Stream : uint64_t {
   kFaultStream,
   kWorldStream,
   kClientStream,
-  kRolloutStream
+  kRolloutStream,
+  kScenarioStream = 11,
+  kScenarioFaultStream,
+  kDifferenceStream
 };
 
 }  // namespace
@@ -28,11 +32,14 @@ enum Stream : uint64_t {
 Shape ShapeOf(uint64_t seed) {
   Shape shape = DrawShape(Random(seed).Split(kShapeStream));
   DrawRollouts(Random(seed).Split(kRolloutStream), shape);
+  DrawScenario(Random(seed).Split(kScenarioStream), shape);
   return shape;
 }
 
 std::vector<Fault> FaultsOf(uint64_t seed, const Shape& shape) {
-  return DrawFaults(Random(seed).Split(kFaultStream), shape);
+  std::vector<Fault> faults = DrawFaults(Random(seed).Split(kFaultStream), shape);
+  AddScenario(Random(seed).Split(kScenarioFaultStream), shape, faults);
+  return faults;
 }
 
 RunResult RunSeed(const RunOptions& options) {
@@ -76,6 +83,17 @@ RunResult RunSeed(const RunOptions& options) {
     do {
       world.RunUntil(world.now() + kConvergeStep);
     } while (world.failure().empty() && !world.Converged() && world.now() - converged < kSettleMax);
+  }
+  if (world.failure().empty() && Random(random).Split(kDifferenceStream).Next() % 20 == 0 &&
+      world.Damage()) {
+    const Micros damaged = world.now();
+    while (world.failure().empty() && !world.DamageRepaired()) {
+      if (world.now() - damaged > kSettleMax) {
+        world.Fail("a difference between two replicas is not repaired");
+        break;
+      }
+      world.RunUntil(world.now() + kConvergeStep);
+    }
   }
   result.converged_after = world.now() - healed;
   result.failure = world.failure();

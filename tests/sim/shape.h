@@ -26,6 +26,9 @@ struct ShapeNamespace {
   Micros ttl = 0;
 };
 
+// See scenarios.h.
+enum class Scenario { kNone, kLastCopy, kOldCopy, kBusySeeding };
+
 struct Shape {
   int regions = 0;
   // Region of each replica; replicas of a region stand together.
@@ -68,11 +71,12 @@ struct Shape {
   // Disks may be lost, so many at most.
   bool lose_disk = false;
   int disks_lost_max = 1;
+  // Each start of a replica is of any version of the frames.
+  bool mixed_frames = false;
+  Scenario scenario = Scenario::kNone;
   // How the topology changes; its first version is what the run begins with.
   RolloutStory story;
 
-  // Each start of a replica is of any version of the frames.
-  bool mixed_frames = false;
   int replicas() const { return static_cast<int>(region_of.size()); }
   // By a version of the topology.
   bool Holds(int replica, int name_space, int version) const {

@@ -173,6 +173,11 @@ class World {
   // Every replica runs, has received all that any has, and has applied it.
   bool Converged();
 
+  // An item of a replica becomes another one, or goes, as by a bug: what is stored and its digests
+  // agree. False if there is nothing that lends itself to it. To be called once all have converged;
+  // comparisons have to find it, and to repair it as it was.
+  bool Damage();
+  bool DamageRepaired();
   // Tells the trace what replicas have not the same of.
   void TellDifferences();
 
@@ -311,6 +316,10 @@ class World {
   uint64_t copies_ = 0;
   int disks_lost_ = 0;
   bool clocks_bent_ = false;
+  // What Damage() has changed: where, and what it was.
+  int damaged_at_ = -1;
+  std::string damaged_key_;
+  std::string damaged_value_;
   Micros now_ = 0;
   bool converged_ = false;
   std::string failure_;

@@ -170,7 +170,10 @@ void World::Commit(int at) {
   if (after.truncated_for_bytes > before.truncated_for_bytes) {
     coverage_->Covered(Path::kLogTruncatedEarly);
   }
-  if (after.items_repaired > before.items_repaired + std::exchange(node.repairs, 0)) {
+  if (after.items_repaired > before.items_repaired && damaged_at_ != -1) {
+    coverage_->Covered(Path::kRepaired);
+    node.repairs = 0;
+  } else if (after.items_repaired > before.items_repaired + std::exchange(node.repairs, 0)) {
     return Fail(absl::StrCat(shape_.ReplicaNameOf(at), " found a difference to a peer"));
   }
   if (view->seeding != nullptr && node.core->view()->seeding == nullptr) {
@@ -204,7 +207,10 @@ void World::Commit(int at) {
     Link& link = links_[work[i].link];
     if (link.generation != work[i].generation) continue;
     if (!taken[i].status.ok()) {
-      if (!absl::IsUnavailable(taken[i].status)) {
+      // A start that looks earlier than one that was lost is refused once more before it is known;
+      // that it goes on is asked for in the end.
+      const bool finished = absl::IsFailedPrecondition(taken[i].status);
+      if (!absl::IsUnavailable(taken[i].status) && !finished) {
         return Fail(absl::StrCat(shape_.ReplicaNameOf(link.to), " takes what ",
                                  shape_.ReplicaNameOf(link.from),
                                  " sent for nonsense: ", StatusText(taken[i].status)));

@@ -275,7 +275,7 @@ void World::TakeResponse(Link& link) {
   const auto wrong = std::find_if(
       batch->repairs.begin(), batch->repairs.end(),
       [&](const Repair& r) { return !invariants_->RestsOnLost(link.to, r.item_key, r.item); });
-  if (wrong != batch->repairs.end()) {
+  if (wrong != batch->repairs.end() && damaged_at_ == -1) {
     return Fail(absl::StrCat(shape_.ReplicaNameOf(link.to), " differs from ",
                              shape_.ReplicaNameOf(link.from), ": a comparison found ",
                              batch->repairs.size(), " items"));

@@ -29,6 +29,7 @@ void World::Start(int at) {
     node.frame_version = static_cast<uint32_t>(random_.Between(1, kFrameVersion));
   }
   LoadJoin(at);
+  if (shape_.watch_items) node.engine->WatchItems();
   ReplicaCore::Options options;
   options.cluster = "sim";
   options.replica = ReplicaName(shape_.ReplicaNameOf(at));

@@ -142,6 +142,15 @@ TEST_F(ConflictJournalTest, ADeleteCanLoseAndWin) {
   EXPECT_EQ(all[1].value(), "mine");
 }
 
+TEST_F(ConflictJournalTest, ADeleteOvertakenByADeleteIsNoConflict) {
+  Change("a", Register(kOwn, 1, std::nullopt), Register(kOther, 1, std::nullopt));
+  // An empty set looks the same.
+  Change("b", Register(kOwn, 2, std::nullopt), Register(kOther, 2, std::nullopt),
+         ItemCause::kMerge);
+  Commit();
+  EXPECT_THAT(All(), IsEmpty());
+}
+
 TEST_F(ConflictJournalTest, WhatAnotherReplicaAcceptedIsNotJournaledHere) {
   Change("id", Register(kThird, 1, "a"), Register(kOther, 1, "b"));
   Commit();
