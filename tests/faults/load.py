@@ -58,6 +58,8 @@ class Session:
         self.load, self.number = load, number
         self.random = random.Random(f"{load.seed}/{number}")
         self.clients = load.connect()
+        self.calling = None
+        load.sessions.append(self)
         self.sessions = self.values = 0
         self.begin()
 
@@ -74,6 +76,8 @@ class Session:
         self.left -= 1
         if self.random.random() < SWITCH_CHANCE:
             self.region = self.random.randrange(len(self.clients))
+        if self.region == self.load.avoided:
+            self.region = (self.region + 1) % len(self.clients)
         work = self.random.choices(
             (self.put, self.delete, self.read, self.count, self.count_read, self.change_set,
              self.set_read), (40, 4, 36, 6, 4, 6, 4))[0]
@@ -92,6 +96,7 @@ class Session:
         region = self.load.mesh.regions[self.region].name
         line.update(client=self.number, session=self.name, region=region)
         request.options.session_token = self.token
+        self.calling = self.region
         line["start"] = time.monotonic()
         answer = None
         try:
@@ -107,6 +112,7 @@ class Session:
                 self.left = 0
             # A process that is down refuses a thousand calls a second.
             self.load.stopping.wait(ERROR_PAUSE_SECONDS)
+        self.calling = None
         served = self.region
         if answer is not None:
             line["served"] = answer.provenance.replica
@@ -197,6 +203,8 @@ class FaultLoad:
         self.region_numbers = {region.name: n for n, region in enumerate(mesh.regions)}
         self.cuts = {}  # region -> the moments between which its process had no power
         self.taken = set()
+        self.sessions = []
+        self.avoided = None  # a region that gets no new calls
         self.mutex = threading.Lock()
         self.stopping = threading.Event()
         self.error = None
@@ -254,6 +262,18 @@ class FaultLoad:
         self.stopping.wait(seconds)
         if self.error:
             raise self.error
+
+    def hand_over(self, region):
+        """Keeps calls away from a region until every peer has all that it took."""
+        self.avoided = region
+        await_that("the last call", lambda: all(s.calling != region for s in self.sessions))
+        client = self.mesh.servers[region].client()
+
+        def peers_have_it():
+            members = client.status().replica.members
+            return all(member.known and member.missing_entries == 0 for member in members)
+        await_that("the peers having it", peers_have_it, 2 * PATIENCE)
+        client.close()
 
     def __enter__(self):
         for thread in self.threads:

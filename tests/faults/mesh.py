@@ -139,16 +139,17 @@ class FaultMesh:
 
 def await_equal(mesh, clients, patience=60.0):
     """Until every replica has applied what each has received of its own writes."""
-    def applied():
+    def behind():
+        """Of each origin that some replica has less of: what each has."""
         positions = []
         for client in clients:
             replica = client.status().replica
             positions.append({p.origin: p.applied for p in replica.positions})
-        ends = {}
-        for position in positions:
-            for origin, value in position.items():
-                ends[origin] = max(ends.get(origin, 0), value)
-        return all(position.get(origin, 0) >= end for position in positions
-                   for origin, end in ends.items())
-    await_that("equal replicas", applied, patience)
-    return len(mesh.servers)
+        origins = set().union(*positions)
+        return {origin: [position.get(origin, 0) for position in positions] for origin in origins
+                if len({position.get(origin, 0) for position in positions}) > 1}
+    try:
+        await_that("equal replicas", lambda: not behind(), patience)
+    except AssertionError as error:
+        raise AssertionError(f"replicas that stay unequal: {behind()}\n" + "\n".join(
+            str(client.status().replica)[:3000] for client in clients)) from error
