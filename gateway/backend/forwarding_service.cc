@@ -85,8 +85,14 @@ class Session final : public grpc::ServerBidiReactor<ExchangeRequest, ExchangeRe
     StartSendInitialMetadata();
     StartRead(&incoming_);
   }
-  // Ends it before it began.
-  void Refuse(grpc::Status status) { Finish(std::move(status)); }
+  // Ends it before it began. A cancellation that comes later must not finish it once more.
+  void Refuse(grpc::Status status) {
+    {
+      absl::MutexLock lock(&mutex_);
+      ending_ = finished_ = true;
+    }
+    Finish(std::move(status));
+  }
 
   void Drain() {
     bool write = false;
