@@ -409,6 +409,21 @@ class HostileCallerTest : public ForwardingTest {
   }
 };
 
+TEST_F(HostileCallerTest, StreamsThatADrainingReplicaRefusesMayBeCancelledWhileItDoes) {
+  constexpr int kStreams = 500;
+  Replica replica;
+  replica.service_.Drain();
+  auto stub = Forwarding::NewStub(
+      grpc::CreateChannel(replica.address(), grpc::InsecureChannelCredentials()));
+  for (int i = 0; i < kStreams; ++i) {
+    grpc::ClientContext context;
+    auto stream = stub->Exchange(&context);
+    stream->Write(ExchangeRequest());
+    context.TryCancel();
+    EXPECT_FALSE(stream->Finish().ok());
+  }
+}
+
 TEST_F(HostileCallerTest, CallZeroEndsItsStreamOnly) {
   ExchangeRequest message;
   message.add_fragments()->set_data("x");
