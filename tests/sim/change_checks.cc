@@ -76,8 +76,11 @@ void ChangeChecks::CheckCleaned(int node, const Written& change) {
       if (other == node || last == nullptr || world_->node(other).disk_lost) continue;
       const int name_space = history.item(item).name_space;
       if (!world_->Listed(other) || world_->node(other).old_disk ||
-          !world_->Holds(other, name_space))
+          !world_->Holds(other, name_space)) {
         continue;
+      }
+      // Nobody waits for who leaves.
+      if (!world_->shape().Lists(other, world_->node(node).version)) continue;
       // What it was given later it has from who had applied all that.
       if (!world_->shape().Holds(other, name_space, 0) || !world_->shape().Lists(other, 0)) {
         continue;
@@ -167,6 +170,9 @@ void ChangeChecks::CheckJournal(int node, OfNode& of, const std::vector<Written>
     if (lost.second.first != world_->node(node).core->self().value()) continue;
     // Who had cleaned away what lost did not see that there was anything to replace.
     if (!conflict.lost().has_value() || conflict.lost().expires() != 0) continue;
+    // Which start knew which earlier one is kept of the last start only, so that a write of an
+    // earlier one may be listed although it was known: too much, never too little.
+    if (lost.second.first != world_->node(node).core->self().value()) continue;
     // What overtook it may have been replaced in the same commit.
     const EntryRecord* winner = history.Find(conflict.winner_origin(), conflict.winner_sequence());
     if (winner != nullptr &&

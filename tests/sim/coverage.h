@@ -59,6 +59,7 @@ namespace homeport::sim {
   X(kOriginClosed, "an origin was closed")                                             \
   X(kFramesMixed, "a link ran between programs of two versions of its frames")         \
   X(kTopologiesDiffered, "a link ran between replicas of two topologies")              \
+  X(kOwed, "a peer left out by another topology what a region may hold")               \
   X(kJoined, "a replica of a new region took writes")                                  \
   X(kRegionLeft, "a region left")                                                      \
   X(kOldDiskRefused, "a replica that had left was refused with its old disk")          \

@@ -383,6 +383,8 @@ void Invariants::CheckCleaned(int node, int item, const std::string& where,
     if (other == node || last == nullptr || world_->node(other).disk_lost) continue;
     if (!world_->Listed(other) || world_->node(other).old_disk) continue;
     if (!world_->Holds(other, name_space)) continue;
+    // Nobody waits for who leaves.
+    if (!world_->shape().Lists(other, world_->node(node).version)) continue;
     // What it was given later it has from who had applied the delete.
     if (!world_->shape().Holds(other, name_space, 0) || !world_->shape().Lists(other, 0)) continue;
     if (last->AppliedOf(Origin(entry.origin)).value() >= entry.sequence) continue;

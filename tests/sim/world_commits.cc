@@ -161,6 +161,7 @@ void World::Commit(int at) {
     return;
   }
   const CoreCounters& after = node.core->counters();
+  if (after.entries_owed > before.entries_owed) coverage_->Covered(Path::kOwed);
   if (after.entries_duplicate > before.entries_duplicate) coverage_->Covered(Path::kDuplicate);
   if (after.registers_kept > before.registers_kept) coverage_->Covered(Path::kConflict);
   if (after.clock_refusals > before.clock_refusals) coverage_->Covered(Path::kClockRefused);
