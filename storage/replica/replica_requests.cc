@@ -66,6 +66,10 @@ absl::Status Replica::Impl::TryExecute(const CallContext& context, const StoreRe
   }
   const bool write = request.operation_case() == StoreRequest::kMutate;
   if (auto may = write ? guards_.MayWrite() : guards_.MayRead(); !may.ok()) return may;
+  // Where the request ids are not whole a retry would be done again.
+  if (write && !published->view->HoldsWhole(info->name.value())) {
+    return NotWholeError(options_.name, *published->view, *info);
+  }
   auto token = SessionToken::Parse(*parts->token, cluster_);
   if (!token.ok()) return token.status();
   if (write) {

@@ -24,6 +24,16 @@ using internal::v1::StoredItem;
 constexpr absl::Duration kClockReserve = absl::Milliseconds(300);
 constexpr absl::string_view kClockKey = "clock";
 
+absl::Status NotAppliedError(const ReplicaName& self, int index,
+                             const SessionToken::Position& missing) {
+  return MakeError(
+      absl::StatusCode::kUnavailable, reason::kCatchingUp,
+      absl::StrCat(self.value(), " is being seeded: changes[", index, "] would replace entry ",
+                   missing.sequence.value(), " of origin ", OriginText(missing.origin),
+                   ", of which it has not everything yet that was before it"),
+      {{"replica", self.value()}});
+}
+
 }  // namespace
 
 ReplicaCore::ReplicaCore(Options options, KvEngine* engine, Origin self, const Moment& now,
@@ -125,6 +135,14 @@ void ReplicaCore::AppendOwn(Entry& entry, const Stamp& stamp) {
   own.Advance(stamp.sequence, stamp.version.time);
 }
 
+std::optional<SessionToken::Position> ReplicaCore::NotApplied(const SessionToken& token) const {
+  for (const SessionToken::Position& position : token.positions()) {
+    const OriginState* state = origins_.Find(position.origin);
+    if (state == nullptr || state->applied < state->Required(position.sequence)) return position;
+  }
+  return std::nullopt;
+}
+
 absl::StatusOr<WriteName> ReplicaCore::StageWrite(const LocalWrite& write, const Moment& now) {
   if (!failed_.ok()) return failed_;
   const v1::MutateRequest& mutation = *write.mutation;
@@ -152,15 +170,22 @@ absl::StatusOr<WriteName> ReplicaCore::StageWrite(const LocalWrite& write, const
   const WriteTerms terms{self_, stamp.version.time, write.ttl};
   std::vector<ItemWriter::Loaded> items;
   items.reserve(mutation.changes_size());
-  SessionToken seen = *write.token;
+  SessionToken replaced;
   for (int i = 0; i < mutation.changes_size(); ++i) {
     auto item =
         items_.Load(ItemKey(mutation.namespace_(), mutation.id(), mutation.changes(i).key()));
     if (!item.ok()) return item.status();
     const StoredItem* stored = item->stored ? &*item->stored : nullptr;
-    if (auto status = local.Fit(i, stored, terms, seen); !status.ok()) return status;
+    if (auto status = local.Fit(i, stored, terms, replaced); !status.ok()) return status;
+    // A seeding shows values that are newer than the positions. An own entry is applied at once,
+    // so one that replaced such a value would not have its dependencies here.
+    if (auto missing = NotApplied(replaced); missing) {
+      return NotAppliedError(options_.replica, i, *missing);
+    }
     items.push_back(*std::move(item));
   }
+  SessionToken seen = *write.token;
+  seen.Merge(replaced);
   Entry entry;
   if (auto status = local.AddTo(entry); !status.ok()) return status;
 
@@ -332,7 +357,8 @@ void ReplicaCore::SetPolicy(HoldingPolicy policy) {
       received.emplace_back(origin, state.received);
     }
   }
-  if (auto status = holdings_.OnPolicy(policy, received); !status.ok() && failed_.ok()) {
+  if (auto status = holdings_.OnPolicy(policy, received, {self_, origins_.At(self_).received});
+      !status.ok() && failed_.ok()) {
     failed_ = status;
   }
   journal_.SetForgotten(holdings_.left_out());

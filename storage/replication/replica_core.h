@@ -103,6 +103,7 @@ class ReplicaCore {
                                                            Origin origin, const Moment& now);
 
   // Stages a write. INVALID_ARGUMENT (REQUEST_ID_REUSED) if its request id named another mutation;
+  // UNAVAILABLE (CATCHING_UP) if it would replace what a seeding brought and is not applied yet;
   // DATA_LOSS and the engine's errors from reading. On error nothing is staged for it.
   absl::StatusOr<WriteName> StageWrite(const LocalWrite& write, const Moment& now);
   // Stages a write that restores a conflict of the journal, and that it did. If that was done
@@ -218,6 +219,8 @@ class ReplicaCore {
   uint64_t PutRecord(Origin origin, Sequence sequence, LogRecord::Kind kind,
                      absl::string_view body);
   void AppendOwn(internal::v1::Entry& entry, const Stamp& stamp);
+  // What of the token is not applied here, the first in its order.
+  std::optional<SessionToken::Position> NotApplied(const SessionToken& token) const;
   void StageCeiling(const Moment& now);
   void StageTruncation();
   absl::Status ApplyAll(const Moment& now);

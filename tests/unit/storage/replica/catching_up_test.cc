@@ -147,18 +147,20 @@ TEST_F(CatchingUpTest, OneThatOpensOnItsOldDiskServesWhateverTheTopologySays) {
   EXPECT_TRUE(Get("all").ok());
 }
 
-TEST_F(CatchingUpTest, ANamespaceThatIsNotWholeYetIsNotReadAndTheOthersAre) {
+TEST_F(CatchingUpTest, ANamespaceThatIsNotWholeYetIsNeitherReadNorWrittenAndTheOthersAre) {
   Open(MakeTopology(/*given=*/false));
   TakeASkip();
   EXPECT_EQ(ReasonOf(Get("given")), reason::kNotHere);
   replica_->SetTopology(MakeTopology(/*given=*/true));
   AwaitTwoCommits();
-  const absl::Status status = Get("given");
-  EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable) << status;
-  EXPECT_EQ(ReasonOf(status), reason::kCatchingUp);
-  EXPECT_EQ(ErrorMetadataOf(status, "replica"), "r0/a");
-  EXPECT_EQ(ErrorMetadataOf(status, "progress"), "0 of 0 items");
+  for (const absl::Status& status : {Get("given"), Put("given")}) {
+    EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable) << status;
+    EXPECT_EQ(ReasonOf(status), reason::kCatchingUp);
+    EXPECT_EQ(ErrorMetadataOf(status, "replica"), "r0/a");
+    EXPECT_EQ(ErrorMetadataOf(status, "progress"), "0 of 0 items");
+  }
   EXPECT_TRUE(Get("all").ok());
+  EXPECT_TRUE(Put("all").ok());
 }
 
 }  // namespace

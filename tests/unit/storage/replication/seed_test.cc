@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "common/status/error.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "homeport/internal/v1/stored.pb.h"
@@ -345,8 +346,121 @@ TEST_F(HostileChunkTest, AWriteAfterASeededValueIsLaterThanIt) {
   block.mutable_items(0)->set_item(item.SerializeAsString());
   ASSERT_EQ(Stage(Chunk(block)), absl::OkStatus());
   ASSERT_TRUE(mesh_.core(1).Commit(mesh_.Now(1)).ok());
-  ASSERT_TRUE(mesh_.Put(1, "all", "a", "written after").ok());
-  EXPECT_EQ(mesh_.Get(1, "all", "a"), "written after");
+  auto name = mesh_.Put(1, "all", "b", "written after");
+  ASSERT_TRUE(name.ok()) << name.status();
+  EXPECT_GT(name->version.time, HybridTime(item.timestamp()));
+}
+
+// The writer's own entry is applied at once, so it may rest on nothing that is not.
+TEST_F(HostileChunkTest, AWriteOverASeededValueIsRefusedUntilThatIsApplied) {
+  ASSERT_EQ(Stage(Chunk(Block({"a"}))), absl::OkStatus());
+  ASSERT_TRUE(mesh_.core(1).Commit(mesh_.Now(1)).ok());
+  const Sequence before = mesh_.core(1).view()->ReceivedOf(mesh_.core(1).self());
+  for (const absl::Status& status :
+       {mesh_.Put(1, "all", "a", "over").status(), mesh_.Delete(1, "all", "a").status()}) {
+    ExpectError(status, absl::StatusCode::kUnavailable, "changes[0] would replace entry 1 of");
+    EXPECT_EQ(ReasonOf(status), reason::kCatchingUp);
+    EXPECT_EQ(ErrorMetadataOf(status, "replica"), "r1/a");
+  }
+  EXPECT_EQ(mesh_.core(1).view()->ReceivedOf(mesh_.core(1).self()), before);
+  EXPECT_EQ(mesh_.Get(1, "all", "a"), "a");
+
+  internal::v1::Entry chain;
+  chain.set_origin(kPeerOrigin.value());
+  chain.set_sequence(1);
+  chain.set_timestamp(FromWallTime(mesh_.Now(1).wall).value());
+  chain.mutable_chain()->set_replica("r0/a");
+  ASSERT_EQ(mesh_.core(1).StageEntry(chain.SerializeAsString()), absl::OkStatus());
+  ASSERT_TRUE(mesh_.core(1).Commit(mesh_.Now(1)).ok());
+  const auto name = mesh_.Put(1, "all", "a", "over");
+  EXPECT_TRUE(name.ok()) << name.status();
+  EXPECT_EQ(mesh_.Get(1, "all", "a"), "over");
+}
+
+// An old disk may name entries that everybody has applied and forgotten.
+TEST_F(HostileChunkTest, WhatThisReplicaHasAppliedAndNotKeptDoesNotComeBack) {
+  internal::v1::Entry chain;
+  chain.set_origin(kPeerOrigin.value());
+  chain.set_sequence(1);
+  chain.set_timestamp(FromWallTime(mesh_.Now(1).wall).value());
+  chain.mutable_chain()->set_replica("r0/a");
+  ASSERT_EQ(mesh_.core(1).StageEntry(chain.SerializeAsString()), absl::OkStatus());
+  ASSERT_TRUE(mesh_.core(1).Commit(mesh_.Now(1)).ok());
+
+  SeedBlock block = Block({"a", "b"});
+  block.mutable_items(1)->set_item(ItemBy(kPeerOrigin, 2, "newer").SerializeAsString());
+  ASSERT_EQ(Stage(Chunk(block)), absl::OkStatus());
+  ASSERT_TRUE(mesh_.core(1).Commit(mesh_.Now(1)).ok());
+  EXPECT_EQ(mesh_.Get(1, "all", "a"), std::nullopt);
+  EXPECT_EQ(mesh_.Get(1, "all", "b"), "newer");
+}
+
+// Two namespaces of a whole seeding of r1, from r0. r2 writes in "all" only.
+class LeastCutTest : public testing::Test {
+ protected:
+  LeastCutTest() : mesh_(3) {
+    mesh_.core(1).StageSeedAll({"all", "some"});
+    EXPECT_TRUE(mesh_.core(1).Commit(mesh_.Now(1)).ok());
+  }
+  static void Cover(SeedChunk& chunk, Origin origin, const std::string& replica, uint64_t to) {
+    internal::v1::SeedPosition* position = chunk.add_cut();
+    position->set_origin(origin.value());
+    position->set_sequence(to);
+    position->set_applied_timestamp(to);
+    position->set_first_timestamp(1);
+    position->set_replica(replica);
+  }
+  // Takes a namespace in which there is nothing, by the cut in `chunk`.
+  void Seed(const std::string& name, SeedChunk chunk) {
+    chunk.set_number(++asked_);
+    chunk.set_namespace_(name);
+    chunk.set_first(true);
+    Take(chunk);
+    SeedChunk ids;
+    ids.set_number(asked_);
+    ids.set_namespace_(name);
+    ids.set_after_request_key(RequestIdsOf(name).key);
+    ids.set_last(true);
+    Take(ids);
+  }
+  void Take(SeedChunk chunk) {
+    PackSeedBlock(SeedBlock(), chunk);
+    const absl::Status status =
+        mesh_.core(1).StageSeedChunk(ReplicaName("r0/a"), chunk, mesh_.Now(1));
+    ASSERT_TRUE(status.ok()) << status;
+    ASSERT_TRUE(mesh_.core(1).Commit(mesh_.Now(1)).ok());
+  }
+  Sequence Applied(Origin origin) { return mesh_.core(1).view()->AppliedOf(origin); }
+
+  const Origin of_r0_{70};
+  const Origin of_r2_{72};
+  Mesh mesh_;
+  SeedChunk all_;
+  SeedChunk some_;
+  uint64_t asked_ = 0;
+};
+
+TEST_F(LeastCutTest, ANamespaceDoesNotLimitAnOriginThatNeverWritesIt) {
+  for (SeedChunk* chunk : {&all_, &some_}) Cover(*chunk, of_r0_, "r0/a", 9);
+  Cover(all_, of_r2_, "r2/a", 5);
+  Cover(some_, of_r2_, "r2/a", 2);
+  Seed("all", all_);
+  Seed("some", some_);
+  EXPECT_EQ(mesh_.core(1).view()->seeding, nullptr);
+  EXPECT_EQ(Applied(of_r0_), Sequence(9));
+  EXPECT_EQ(Applied(of_r2_), Sequence(5));
+}
+
+TEST_F(LeastCutTest, ItDoesIfItLacksWhatThatOriginMayRestOn) {
+  Cover(all_, of_r0_, "r0/a", 9);
+  Cover(some_, of_r0_, "r0/a", 8);
+  Cover(all_, of_r2_, "r2/a", 5);
+  Cover(some_, of_r2_, "r2/a", 2);
+  Seed("all", all_);
+  Seed("some", some_);
+  EXPECT_EQ(mesh_.core(1).view()->seeding, nullptr);
+  EXPECT_EQ(Applied(of_r0_), Sequence(8));
+  EXPECT_EQ(Applied(of_r2_), Sequence(2));
 }
 
 TEST_F(HostileChunkTest, ChunksOfAnEarlierRequestDoNotMixWithAnother) {
