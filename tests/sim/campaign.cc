@@ -29,7 +29,7 @@ constexpr uint64_t kPathSeedsMin = 20;
 constexpr uint64_t kWholeCampaign = 10'000;
 // Below this many seeds rare paths need not have been met.
 constexpr uint64_t kCoverageSeeds = 1000;
-constexpr uint64_t kSeedsByDefault = 10'000;
+constexpr uint64_t kSeedsByDefault = 900;
 constexpr unsigned kSecondsMax = 120;
 // Seeds between two states on the disk.
 constexpr uint64_t kBlock = 2000;
