@@ -33,7 +33,8 @@ void Holdings::LeaveOut(const std::string& name_space) {
 }
 
 absl::Status Holdings::OnPolicy(const HoldingPolicy& policy,
-                                const std::vector<std::pair<Origin, Sequence>>& received) {
+                                const std::vector<std::pair<Origin, Sequence>>& received,
+                                const std::pair<Origin, Sequence>& own) {
   if (auto status = DropForbidden(policy); !status.ok()) return status;
   // Of a namespace that the topology does not know nobody gives anything.
   for (const std::string& partial : seeds_->Partial()) {
@@ -46,7 +47,11 @@ absl::Status Holdings::OnPolicy(const HoldingPolicy& policy,
       ++at;
       continue;
     }
-    if (policy.HeldElsewhere(*at)) seeds_->Give(*at, received);
+    if (policy.HeldElsewhere(*at)) {
+      auto at_least = received;
+      if (dropped_.erase(*at) > 0) at_least.push_back(own);
+      seeds_->Give(*at, std::move(at_least));
+    }
     staging_->Delete(Table::kMeta, LeftOutKey(*at));
     at = left_out_.erase(at);
   }
@@ -70,6 +75,7 @@ absl::Status Holdings::DropForbidden(const HoldingPolicy& policy) {
       staging_->DeleteRange(Table::kItems, begin, end);
       staging_->DeleteRange(Table::kRequests, ids, PrefixEnd(ids));
       digests_->Drop(name_space);
+      dropped_.insert(name_space);
     }
     it->Seek(end);
   }

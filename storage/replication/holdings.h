@@ -34,8 +34,11 @@ class Holdings {
   // deleted, each with one operation however many there are. DATA_LOSS if a stored key does not
   // parse; otherwise the engine's errors. One that is not whole here and that the topology does not
   // know any more is left out too.
+  // `own`: how far this start is. What it wrote of a namespace that was taken away and is given back
+  // went with the items.
   absl::Status OnPolicy(const HoldingPolicy& policy,
-                        const std::vector<std::pair<Origin, Sequence>>& received);
+                        const std::vector<std::pair<Origin, Sequence>>& received,
+                        const std::pair<Origin, Sequence>& own);
 
   const std::set<std::string>& left_out() const { return left_out_; }
   bool LeavesOut(const std::string& name_space) const { return left_out_.contains(name_space); }
@@ -47,6 +50,8 @@ class Holdings {
   DigestSums* digests_;
   SeedReceiver* seeds_;
   std::set<std::string> left_out_;
+  // Namespaces of which items were deleted in this start.
+  std::set<std::string> dropped_;
 };
 
 }  // namespace homeport

@@ -150,6 +150,25 @@ TEST_F(OwedTest, OfTwoRolloutsAfterEachOtherNothingIsForgotten) {
   }
 }
 
+TEST_F(OwedTest, WhatARegionWroteBeforeANamespaceWasTakenAwayComesBackWithIt) {
+  mesh_.Cut(1, 0);
+  mesh_.Cut(1, 2);
+  Put(1, "some", "own");
+  mesh_.SetRegionsOfSome({0});
+  ASSERT_TRUE(mesh_.Settle());
+  EXPECT_EQ(mesh_.Get(1, "some", "own"), std::nullopt);
+  mesh_.SetRegionsOfSome({0, 1});
+  // Only the log of 1 has the entry, and 0 does not hear of it yet.
+  mesh_.Connect(0, 1);
+  ASSERT_TRUE(mesh_.Settle());
+  EXPECT_FALSE(Whole(1));
+  Settle();
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_TRUE(Whole(i)) << i;
+    EXPECT_THAT(mesh_.Get(i, "some", "own"), Optional(std::string("own"))) << i;
+  }
+}
+
 TEST_F(OwedTest, NobodyIsSeededFromWhoIsOwedSomething) {
   mesh_.SetRegionsOfSomeAt(0, {0, 2});
   Settle();
