@@ -13,9 +13,9 @@ namespace homeport::sim {
 inline constexpr uint64_t kOpenSeeds[] = {
     535,   // a write does not name an entry of a start whose disk was put back to an old copy
     1266,  // a start with an earlier clock than the lost one, heard of by hearsay
-    1368, 2092, 2714, 2717,  // not looked at
-    1421,                    // who is behind all logs is never seeded
-    2092,                    // not converged; not looked at
+    1368, 2714, 2717,  // not looked at
+    1421,              // who is behind all logs is never seeded
+    2092,              // not converged; not looked at
     2129,  // a delete is forgotten that a replica of a region that was given the namespace lacks
     2365,  // an overtaken write is not in the journal
 };
