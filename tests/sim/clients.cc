@@ -18,7 +18,11 @@ constexpr int kElements = 6;
 }  // namespace
 
 Clients::Clients(World* world, Random random)
-    : world_(world), shape_(world->shape()), random_(random), sessions_(shape_.sessions) {
+    : world_(world),
+      shape_(world->shape()),
+      random_(random),
+      answers_(random.Split(1)),
+      sessions_(shape_.sessions) {
   for (Session& session : sessions_) {
     session.region = static_cast<int>(random_.Below(shape_.regions));
   }
@@ -205,6 +209,7 @@ void Clients::Write(int at, int node) {
     if (!status.ok()) {
       return world_->Fail(absl::StrCat("a write is refused: ", std::string(status.message())));
     }
+    if (slot != -1 && answers_.Chance(shape_.answers_lost)) return;
     if (written.repeated) return world_->Fail("a new write was taken for a retry");
     if (slot != -1) {
       retriable_[slot].name = written;

@@ -67,6 +67,7 @@ class Clients {
   World* world_;
   const Shape& shape_;
   Random random_;
+  Random answers_;  // which of them are lost
   std::vector<Session> sessions_;
   std::vector<Retriable> retriable_;
   int made_ = 0;

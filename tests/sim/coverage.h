@@ -37,7 +37,7 @@ namespace homeport::sim {
   X(kBigValue, "a value of more than 64 KiB")                                          \
   X(kCreditSpent, "a sender waited for credit")                                        \
   X(kLinkLostUnderWay, "a stream ended with messages under way")                       \
-  X(kOriginPaused, "an origin was refused and went on later")                          \
+  X(kOriginWaited, "nobody who was connected gave the next entry of an origin")        \
   X(kStoodBy, "a replica left the pulling from afar to another of its region")         \
   X(kPullerReplaced, "a replica that stood by pulled again")                           \
   X(kClockSuspect, "a replica refused writes because its clock was ahead")             \

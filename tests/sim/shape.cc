@@ -128,6 +128,7 @@ Shape DrawShape(Random random) {
   shape.reads = static_cast<int>(random.Between(150, 450));
   shape.deletes = static_cast<int>(Usual(random, 50, 250, 0, 700));
   shape.with_request_id = static_cast<int>(random.Between(100, 600));
+  shape.answers_lost = random.Split(1).Chance(50) ? 100 : 0;
   shape.roams = static_cast<int>(Usual(random, 20, 300, 0, 1000));
   shape.value_max = static_cast<int>(Usual(random, 4, 120, 0, 3000));
   shape.big_values = random.Chance(10);

@@ -43,6 +43,8 @@ struct Shape {
   int reads = 0;
   int deletes = 0;
   int with_request_id = 0;
+  // Of a thousand answers to writes with a request id: so many are lost on the way.
+  int answers_lost = 0;
   int roams = 0;
   int value_max = 0;
   bool big_values = false;

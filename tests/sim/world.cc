@@ -148,11 +148,10 @@ void World::TellDifferences() {
                       known != nullptr && known->frozen ? " frozen" : "", ";");
     }
     if (!differ) continue;
-    trace_->Tell([&] {
-      return absl::StrCat(absl::Hex(origin, absl::kZeroPad16), " of ",
-                          of.replica == -1 ? "?" : shape_.ReplicaNameOf(of.replica), " ends at ",
-                          of.last, ":", text);
-    });
+    text = absl::StrCat(absl::Hex(origin, absl::kZeroPad16), " of ",
+                        of.replica == -1 ? "?" : shape_.ReplicaNameOf(of.replica), " ends at ",
+                        of.last, ":", text);
+    trace_->Tell([&] { return text; });
   }
 }
 

@@ -225,7 +225,6 @@ void World::Commit(int at) {
     }
     bool ended = false;
     for (RefusedOrigin& refused : taken[i].refused) {
-      coverage_->Covered(Path::kOriginPaused);
       trace_->Tell([&] {
         return absl::StrCat(shape_.ReplicaNameOf(at), " refuses: ", StatusText(refused.why));
       });

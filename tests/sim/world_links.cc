@@ -40,6 +40,7 @@ void World::PlanAllRelays(int at) {
   const SeedPlan seeding = PlanSeeding(view, self, TopologyOf(at), candidates);
   for (size_t i = 0; i < receivers.size(); ++i) {
     receivers[i]->WantRelay(std::move(plan.relays[i]));
+    if (!plan.waits[i].empty()) coverage_->Covered(Path::kOriginWaited);
     receivers[i]->Waits(std::move(plan.waits[i]));
     const bool asked = seeding.ask && seeding.ask->candidate == i;
     receivers[i]->seeds().Want(asked ? std::optional<std::string>(seeding.ask->name_space)
