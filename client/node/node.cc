@@ -109,9 +109,7 @@ class ProcessNode final : public Node {
     Refresh();
   }
 
-  bool ShouldStartAnew() const override {
-    return replica_ != nullptr && replica_->MayBeReopened();
-  }
+  bool ShouldStartAnew() const override { return replica_ != nullptr && replica_->MayBeReopened(); }
 
   void Drain() override {
     const absl::Duration delay = FromProto(watcher_->current()->proto().gateway().drain_delay());

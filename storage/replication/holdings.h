@@ -34,8 +34,8 @@ class Holdings {
   // deleted, each with one operation however many there are. DATA_LOSS if a stored key does not
   // parse; otherwise the engine's errors. One that is not whole here and that the topology does not
   // know any more is left out too.
-  // `own`: how far this start is. What it wrote of a namespace that was taken away and is given back
-  // went with the items.
+  // `own`: how far this start is. What it wrote of a namespace that was taken away and is given
+  // back went with the items.
   absl::Status OnPolicy(const HoldingPolicy& policy,
                         const std::vector<std::pair<Origin, Sequence>>& received,
                         const std::pair<Origin, Sequence>& own);

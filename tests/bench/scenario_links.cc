@@ -24,7 +24,8 @@ constexpr size_t kLargeBytes = 64 * 1024;
 constexpr int kLargeRecords = 256;
 constexpr absl::Duration kLongRoundTrip = absl::Milliseconds(150);
 constexpr double kMeshWritesPerSecond = 5000;
-// Sessions that write one after the other, so many that slow answers do not keep them from their pace.
+// Sessions that write one after the other, so many that slow answers do not keep them from their
+// pace.
 constexpr int kMeshThreads = 100;
 
 std::string RandomBytes(size_t size, std::mt19937_64& random) {
