@@ -55,7 +55,7 @@ class Kills:
         if self.chance.random() < 0.2:
             victims = range(len(self.mesh.servers))
         for victim in victims:
-            load.fault("kill", region=self.mesh.regions[victim].name)
+            load.fault("kill", region=self.mesh.servers[victim].place)
             self.mesh.servers[victim].kill()
         if self.chance.random() < 0.5 and len(victims) == 1:
             load.await_operations(10)
@@ -96,7 +96,7 @@ class Power:
         if self.chance.random() < self.all_at_once:
             victims = list(range(len(self.mesh.servers)))
         for victim in victims:
-            load.fault("power", region=self.mesh.regions[victim].name)
+            load.fault("power", region=self.mesh.servers[victim].place)
             load.cut_begins(victim)
             self.disks[victim].cut_power()
             self.mesh.servers[victim].kill()
@@ -126,11 +126,11 @@ class Links:
     def fault(self, load):
         kind = self.chance.choice(("cut", "one_way", "swallow", "slow", "flapping", "stopped"))
         a, b = self.chance.sample(range(len(self.mesh.servers)), 2)
-        load.fault(kind, regions=[self.mesh.regions[a].name, self.mesh.regions[b].name])
+        load.fault(kind, regions=[self.mesh.servers[a].place, self.mesh.servers[b].place])
         if kind == "cut":
             self.mesh.isolate(a, "cut")
         elif kind == "one_way":
-            self.mesh.relays[a, b].set("swallow_out")
+            self.mesh.one_way(a, b, "swallow")
         elif kind == "swallow":
             self.mesh.isolate(a, "swallow")
         elif kind == "slow":
@@ -216,15 +216,13 @@ class Disks(Stopped):
 
     def start(self, server, load):
         super().start(server, load)
-        other = Server(self.mesh.topology_file, self.region_of(server), data=server.data)
+        region = next(region for region in self.mesh.regions if region.name == server.region)
+        other = Server(self.mesh.topology_file, region, data=server.data)
         other.launch()
         code = other.process.wait(60)
         if code == 0 or "in use by another process" not in other.log():
             raise AssertionError(f"a second process on {server.data} ended with {code}: "
                                  + other.log()[-3000:])
-
-    def region_of(self, server):
-        return next(region for region in self.mesh.regions if region.name == server.region)
 
 
 class Flips(Stopped):

@@ -6,7 +6,8 @@ A line of the history is a JSON object with `op`:
                or add, include, exclude; version [hybrid time, origin], token (base64), start, end
                (seconds of one monotonic clock), outcome: done, failed (nothing happened, for
                certain), unknown; error
-  final        a read after everything: region, key, type, value, version
+  final        a read after everything: region (the replica that was read), regions (all that hold
+               the key), key, type, value, version
   fault        what was broken, where and when
 """
 
@@ -29,6 +30,11 @@ DEFINITE = ("INVALID_ARGUMENT", "NOT_FOUND", "FAILED_PRECONDITION", "ABORTED", "
 CALL_SECONDS = 3.0
 SESSION_OPERATIONS = 30
 ERROR_PAUSE_SECONDS = 0.03
+# An unanswered addition is tried again with its request id.
+RETRIES_MAX = 2
+# Registers of the namespace that not every region holds.
+SOME_CHANCE = 0.15
+SOME_KEYS = 4
 # A session stays in its region for some operations.
 SWITCH_CHANCE = 0.15
 
@@ -86,6 +92,12 @@ class Session:
     def key(self, kind, count):
         return f"{self.load.name}-{kind}{self.random.randrange(count)}"
 
+    def register(self):
+        """A namespace and a key in it."""
+        if self.random.random() < SOME_CHANCE:
+            return "some", self.key("p", SOME_KEYS)
+        return "registers", self.key("r", self.load.keys)
+
     def new_value(self):
         self.values += 1
         return f"{self.load.name}.{self.number}-{self.values}"
@@ -93,7 +105,7 @@ class Session:
     def call(self, method, request, line):
         """Makes the call and records it. Returns the answer, or None."""
         client = self.clients[self.region]
-        region = self.load.mesh.regions[self.region].name
+        region = self.load.mesh.servers[self.region].region
         line.update(client=self.number, session=self.name, region=region)
         request.options.session_token = self.token
         self.calling = self.region
@@ -116,7 +128,7 @@ class Session:
         served = self.region
         if answer is not None:
             line["served"] = answer.provenance.replica
-            served = self.load.region_numbers[answer.provenance.region]
+            served = self.load.numbers[answer.provenance.replica]
         # A process without power answers nobody: what it still said is not known.
         if any(self.load.power_was_cut(place, line["end"]) for place in (self.region, served)):
             line["outcome"], answer = "unknown", None
@@ -132,21 +144,21 @@ class Session:
         self.load.recorder.add(**line)
 
     def put(self):
-        key, value = self.key("r", self.load.keys), self.new_value()
+        (space, key), value = self.register(), self.new_value()
         line = {"op": "write", "type": "register", "key": key, "value": value}
-        self.call("Put", kv.PutRequest(namespace="registers", id=key, value=value.encode()), line)
+        self.call("Put", kv.PutRequest(namespace=space, id=key, value=value.encode()), line)
         self.record(line)
 
     def delete(self):
-        key = self.key("r", self.load.keys)
+        space, key = self.register()
         line = {"op": "write", "type": "register", "key": key, "value": None}
-        self.call("Delete", kv.DeleteRequest(namespace="registers", id=key), line)
+        self.call("Delete", kv.DeleteRequest(namespace=space, id=key), line)
         self.record(line)
 
     def read(self):
-        key = self.key("r", self.load.keys)
+        space, key = self.register()
         line = {"op": "read", "type": "register", "key": key}
-        answer = self.call("Get", kv.GetRequest(namespace="registers", id=key), line)
+        answer = self.call("Get", kv.GetRequest(namespace=space, id=key), line)
         if answer is not None:
             line["value"] = answer.item.value.decode() if answer.HasField("item") else None
         self.record(line)
@@ -155,8 +167,21 @@ class Session:
         key, amount = self.key("c", 4), self.random.randint(1, 9)
         request = kv.MutateRequest(namespace="counters", id=key)
         request.changes.add().add = amount
+        request.options.request_id = self.new_value()
         line = {"op": "write", "type": "counter", "key": key, "add": amount}
         self.call("Mutate", request, line)
+        start = line["start"]
+        for _ in range(RETRIES_MAX):
+            if line["outcome"] != "unknown" or self.load.stopping.is_set():
+                break
+            # The same addition once more: however often it is asked for, it is done once.
+            again = dict(line)
+            self.call("Mutate", request, again)
+            if again["outcome"] == "done":
+                again.pop("error", None)
+                line = again
+                line["start"], line["retried"] = start, True
+            line["end"] = again["end"]
         self.record(line)
 
     def count_read(self):
@@ -200,7 +225,7 @@ class FaultLoad:
     def __init__(self, mesh, recorder, name, seed, workers=6, keys=12):
         self.mesh, self.recorder, self.name, self.seed = mesh, recorder, name, seed
         self.keys = keys
-        self.region_numbers = {region.name: n for n, region in enumerate(mesh.regions)}
+        self.numbers = {server.place: n for n, server in enumerate(mesh.servers)}
         self.cuts = {}  # region -> the moments between which its process had no power
         self.taken = set()
         self.sessions = []
@@ -297,9 +322,12 @@ class FaultLoad:
 
     def read_region(self, server, client, use):
         """Calls `use` with a line for each key, as this region has it. False if one is damaged."""
-        kinds = (("registers", "register", "r", self.keys), ("counters", "counter", "c", 4),
-                 ("sets", "set", "s", 4))
+        kinds = (("registers", "register", "r", self.keys), ("some", "register", "p", SOME_KEYS),
+                 ("counters", "counter", "c", 4), ("sets", "set", "s", 4))
         for namespace, kind, letter, count in kinds:
+            holders = [s.place for s in self.mesh.servers if namespace != "some" or s.holds_some]
+            if server.place not in holders:
+                continue
             for number in range(count):
                 key = f"{self.name}-{letter}{number}"
                 try:
@@ -312,8 +340,8 @@ class FaultLoad:
                     if refusal.reason == "CATCHING_UP":
                         continue
                     raise
-                line = {"op": "final", "type": kind, "region": server.region, "key": key,
-                        "served": answer.provenance.replica}
+                line = {"op": "final", "type": kind, "region": server.place, "key": key,
+                        "regions": holders, "served": answer.provenance.replica}
                 if answer.version.hybrid_time:
                     line["version"] = [answer.version.hybrid_time, answer.version.origin]
                 if kind == "register":

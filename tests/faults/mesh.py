@@ -5,7 +5,12 @@ two regions can be cut, swallowed or slowed by itself. Servers are `homeport ser
 """
 
 import asyncio
+import functools
+import mmap
 import os
+import shutil
+import struct
+import subprocess
 import sys
 import threading
 
@@ -15,14 +20,15 @@ from harness import (WORLD, Server, await_that, free_ports, new_folder, topology
                      write_topology)
 
 RELAY_BYTES = 64 << 10
-NAMESPACES = ({"name": "registers"}, {"name": "counters", "item_type": "counter"},
+# "some" is held by the first region and the last only: what others relay between the two has gaps.
+NAMESPACES = ({"name": "registers"}, {"name": "some"}, {"name": "counters", "item_type": "counter"},
               {"name": "sets", "item_type": "set"})
 
 
 class Relay:
     """Passes the connections of `source` on to `target`. `mode`: "pass", "cut" (connections end and
     are refused), "swallow" (nothing comes through, in neither direction, and nobody is told),
-    "swallow_out" (only what `source` sends is lost)."""
+    "swallow_out" and "swallow_back" (only what `source` sends, or is sent, is lost)."""
 
     def __init__(self, network, listen_port, target_port):
         self.network = network
@@ -58,7 +64,7 @@ class Relay:
                 raise ConnectionResetError
             if self.delay:
                 await asyncio.sleep(self.delay)
-            while self.mode == "swallow" or self.mode == "swallow_out" and outwards:
+            while self.mode in ("swallow", "swallow_out" if outwards else "swallow_back"):
                 # TCP would send it again once the way is free: nothing is lost from a stream that
                 # lives on.
                 await asyncio.sleep(0.02)
@@ -87,31 +93,88 @@ class Network:
         return relay
 
 
-class FaultMesh:
-    """`count` regions. `folders`: where each has its data; a folder of its own if None."""
+class Bend:
+    """What bend.c does to one process."""
 
-    def __init__(self, count, folders=None, wrapper=()):
+    FIELDS = ("clock_offset", "fail", "after", "sticky", "failed", "calls")
+    KINDS = {"reads": 1, "writes": 2, "syncs": 3}
+
+    def __init__(self, folder, data):
+        self.path = os.path.join(folder, "bend")
+        with open(self.path, "wb") as file:
+            file.write(bytes(8 * len(self.FIELDS)))
+        with open(self.path, "r+b") as file:
+            self.at = mmap.mmap(file.fileno(), 0)
+        self.environment = (f"LD_PRELOAD={Bend.library()}", f"HOMEPORT_BEND={self.path}",
+                            f"HOMEPORT_BEND_FOLDER={data}")
+
+    @staticmethod
+    @functools.cache
+    def library():
+        compiler = os.environ.get("CC") or shutil.which("cc") or shutil.which("c++")
+        source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "bend.c")
+        library = os.path.join(new_folder(), "bend.so")
+        subprocess.run([compiler, "-x", "c", "-O1", "-shared", "-fPIC", "-o", library, source],
+                       check=True)
+        return library
+
+    def set(self, **fields):
+        """In this order."""
+        for name, value in fields.items():
+            struct.pack_into("<q", self.at, 8 * self.FIELDS.index(name), value)
+
+    def get(self, name):
+        return struct.unpack_from("<q", self.at, 8 * self.FIELDS.index(name))[0]
+
+
+class FaultMesh:
+    """`count` regions of `replicas` replicas, each a process with a gateway of its own: `servers`,
+    region by region. `folders`: where each process has its data; a folder of its own if None.
+    `wrapper`: what the program is started by. `bent`: each process has a `bend`. `programs`: what
+    each runs, if it is not the shipped program."""
+
+    def __init__(self, count, folders=None, wrapper=(), replicas=1, bent=False, programs=None,
+                 **storage):
         self.regions = WORLD[:count]
-        ports = free_ports(2 * count + count * (count - 1))
-        relay_ports = iter(ports[2 * count:])
-        self.topology_file = write_topology(
-            os.path.join(new_folder(), "topology.yaml"),
-            topology(self.regions, ports=ports[:2 * count], namespaces=NAMESPACES,
-                     storage={"heartbeat_interval": "200ms"}))
+        self.places = [(region, name) for region in self.regions for name in "abc"[:replicas]]
+        size = len(self.places)
+        ports = free_ports(2 * size + size * (size - 1))
+        relay_ports = iter(ports[2 * size:])
+        spaces = [dict(space, regions=[self.regions[0].name, self.regions[-1].name])
+                  if space["name"] == "some" else space for space in NAMESPACES]
+        content = topology(self.regions, namespaces=spaces,
+                           storage=dict({"heartbeat_interval": "200ms"}, **storage))
+        for r, region in enumerate(content["regions"]):
+            own = ports[2 * r * replicas:2 * (r + 1) * replicas]
+            region["gateways"] = [f"127.0.0.1:{port}" for port in own[::2]]
+            region["replicas"] = [{"name": name, "address": f"127.0.0.1:{port}"}
+                                  for name, port in zip("abc", own[1::2])]
+        self.topology_file = write_topology(os.path.join(new_folder(), "topology.yaml"), content)
         self.network = Network()
         self.relays = {}
         self.servers = []
-        for a, region in enumerate(self.regions):
-            flags = []
-            for b, peer in enumerate(self.regions):
+        for a, (region, name) in enumerate(self.places):
+            flags = ["--replica", name, "--listen", f"127.0.0.1:{ports[2 * a]}",
+                     "--internal-listen", f"127.0.0.1:{ports[2 * a + 1]}"]
+            for b, (peer, peer_name) in enumerate(self.places):
                 if a == b:
                     continue
                 port = next(relay_ports)
                 self.relays[a, b] = self.network.relay(port, ports[2 * b + 1])
-                flags += ["--dial", f"{peer.name}/a=127.0.0.1:{port}"]
+                flags += ["--dial", f"{peer.name}/{peer_name}=127.0.0.1:{port}"]
             data = os.path.join(folders[a], "data") if folders else None
             server = Server(self.topology_file, region, any_port=False, flags=flags, data=data)
-            server.command = list(wrapper) + server.command
+            server.place = f"{region.name}/{name}"
+            server.holds_some = region in (self.regions[0], self.regions[-1])
+            environment = ()
+            if bent:
+                server.bend = Bend(server.folder, server.data)
+                environment = ("env",) + server.bend.environment
+            # The mesh is the parent of the process, whatever starts it.
+            server.command = server.command[:3] + list(environment) + list(wrapper) + \
+                server.command[3:]
+            if programs:
+                run_instead(server, programs[a])
             self.servers.append(server)
         for server in self.servers:
             server.launch()
@@ -128,6 +191,11 @@ class FaultMesh:
             if b != a:
                 self.link(a, b, mode, delay)
 
+    def one_way(self, a, b, mode):
+        """Of what goes over connections between the two, what `a` sends."""
+        self.relays[a, b].set(mode + "_out")
+        self.relays[b, a].set(mode + "_back")
+
     def heal(self):
         for relay in self.relays.values():
             relay.set()
@@ -135,6 +203,11 @@ class FaultMesh:
     def kill(self):
         for server in self.servers:
             server.kill()
+
+
+def run_instead(server, program):
+    """Lets `server` be another program from its next start on."""
+    server.command[server.command.index("serve") - 1] = program
 
 
 def await_equal(mesh, clients, patience=60.0):
