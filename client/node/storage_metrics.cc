@@ -70,6 +70,10 @@ void AddCore(const ReplicaStats& stats, Families& out) {
   out.Counter("homeport_replica_entries_owed_total",
               "Entries that peers left out because their topology was another one.",
               core.entries_owed);
+  out.Gauge("homeport_replica_namespaces_kept",
+            "Namespaces that are not held whole any more, and kept as nobody else is known to have "
+            "all of them.",
+            static_cast<double>(core.namespaces_kept));
   out.Counter("homeport_replica_tombstones_dropped_total",
               "Tombstones dropped, as every member has them.", core.tombstones_dropped);
   out.Counter("homeport_replica_expired_dropped_total",

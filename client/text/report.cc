@@ -133,6 +133,10 @@ std::string DescribeStatus(const v1::GetStatusResponse& response, bool colours) 
     if (!replica.phase_detail().empty()) {
       absl::StrAppend(&text, "joining: ", replica.phase_detail(), "\n");
     }
+    for (const v1::KeptNamespace& kept : replica.kept()) {
+      absl::StrAppend(&text, "kept of namespace '", kept.namespace_(),
+                      "' until another replica has it: ", kept.reason(), "\n");
+    }
     if (!replica.writes_refused().empty()) {
       absl::StrAppend(&text,
                       Styled(absl::StrCat("writes refused: ", replica.writes_refused()),

@@ -1,6 +1,7 @@
 #include <utility>
 
 #include "storage/replica/replica_impl.h"
+#include "storage/replication/kept_items.h"
 
 namespace homeport {
 namespace {
@@ -65,6 +66,13 @@ v1::ReplicaStatus Replica::Status() const {
       v1::OwedNamespace* owed = status.add_owed();
       owed->set_namespace_(seeding.name);
       owed->set_entries(seeding.owed);
+    }
+  }
+  if (view->kept != nullptr) {
+    for (const auto& [name_space, waits] : view->kept->waits) {
+      v1::KeptNamespace* kept = status.add_kept();
+      kept->set_namespace_(name_space);
+      kept->set_reason(waits);
     }
   }
   const std::shared_ptr<const ConflictStats> conflicts = Stats().conflicts;

@@ -15,6 +15,7 @@ struct CoreCounters {
   uint64_t registers_kept = 0;     // changes of entries that an existing version beat
   uint64_t clock_refusals = 0;     // times that an origin was found too far ahead
   uint64_t entries_owed = 0;       // left out by peers with another topology
+  uint64_t namespaces_kept = 0;    // now: not held whole any more, and not had by another member
   uint64_t chain_entries = 0;      // written by this replica
   uint64_t items_repaired = 0;     // changed by a peer's item after a comparison
   uint64_t tombstones_dropped = 0;

@@ -224,6 +224,7 @@ void ObserveStart(const PeerBatch& batch, ReplicaCore& core) {
   report.set_topology_fingerprint(batch.hello->topology_fingerprint());
   *report.mutable_origins() = batch.hello->origins();
   *report.mutable_partial_namespaces() = batch.hello->partial_namespaces();
+  *report.mutable_kept_namespaces() = batch.hello->kept_namespaces();
   core.ObserveMember(report, batch.peer);
 }
 

@@ -10,6 +10,7 @@
 #include "storage/model/entry_codec.h"
 #include "storage/model/keys.h"
 #include "storage/replication/compare_initiator.h"
+#include "storage/replication/kept_items.h"
 #include "storage/replication/seed_view.h"
 
 namespace homeport {
@@ -43,6 +44,9 @@ Hello MakeHello(const std::string& cluster, const ReplicaName& self,
     for (const NamespaceSeeding& seeding : view.seeding->namespaces) {
       if (seeding.partial) hello.add_partial_namespaces(seeding.name);
     }
+  }
+  if (view.kept != nullptr) {
+    for (const auto& [name_space, cut] : view.kept->cuts) hello.add_kept_namespaces(name_space);
   }
   hello.set_wall_micros(static_cast<uint64_t>(std::max<int64_t>(0, absl::ToUnixMicros(wall))));
   return hello;
@@ -346,6 +350,8 @@ absl::Status LinkSender::MayGive(const std::string& name_space, const ReplicaVie
     return absl::PermissionDeniedError(
         absl::StrCat("the region of ", peer_.value(), " may not hold it"));
   }
+  // What was here is given for as long as nobody else is known to have all of it.
+  if (KeptCutOf(view, name_space) != nullptr) return absl::OkStatus();
   if (!own_policy_ || own_policy_->AskItems(name_space) != HoldingPolicy::Answer::kHolds) {
     return absl::FailedPreconditionError(
         absl::StrCat("the region of ", options_.self.value(), " does not hold it"));
@@ -360,6 +366,8 @@ absl::Status LinkSender::MayGive(const std::string& name_space, const ReplicaVie
 absl::StatusOr<std::optional<PullResponse>> LinkSender::NextSeed(const ReplicaView& view,
                                                                  SteadyTime now) {
   if (credit_ <= 0) return std::optional<PullResponse>();
+  // What is given may have changed since it was asked for, as long as no snapshot was taken.
+  if (seeds_.waiting()) seeds_.Allow(MayGive(seeds_.name_space(), view));
   auto chunk = seeds_.Next(view, now);
   if (!chunk.ok()) return chunk.status();
   if (!chunk->has_value()) return std::optional<PullResponse>();

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "storage/replication/kept_items.h"
 #include "storage/replication/replica_view.h"
 
 namespace homeport {
@@ -46,6 +47,7 @@ MemberReport ReportOf(const ReplicaName& name, const Member& now, const Member* 
     said->set_frozen(has.frozen);
   }
   for (const std::string& name_space : now.partial) report.add_partial_namespaces(name_space);
+  for (const std::string& name_space : now.kept) report.add_kept_namespaces(name_space);
   return report;
 }
 
@@ -61,6 +63,9 @@ std::shared_ptr<const Member> OwnOf(const ReplicaView& view) {
     for (const NamespaceSeeding& seeding : view.seeding->namespaces) {
       if (seeding.partial) own->partial.insert(seeding.name);
     }
+  }
+  if (view.kept != nullptr) {
+    for (const auto& [name_space, cut] : view.kept->cuts) own->kept.insert(name_space);
   }
   return own;
 }
@@ -101,7 +106,8 @@ bool MemberTable::Observe(const MemberReport& report, const ReplicaName& from) {
   const Origin start(report.start());
   const HybridTime as_of(report.as_of());
   if (name == self_ || !members_.Lists(name) || start == Origin(0) ||
-      report.partial_namespaces_size() > kPartialMax) {
+      report.partial_namespaces_size() > kPartialMax ||
+      report.kept_namespaces_size() > kPartialMax) {
     return false;
   }
   std::set<Origin>& past = past_[name].starts;
@@ -118,13 +124,17 @@ bool MemberTable::Observe(const MemberReport& report, const ReplicaName& from) {
   }
   next->start = start;
   Raise(report, *next);
-  const bool later = known == nullptr || known->start != start || as_of >= known->as_of;
+  // Of two of the same time its own word is the later one.
+  const bool later = known == nullptr || known->start != start || as_of > known->as_of ||
+                     (name == from && as_of == known->as_of);
   if (later) {
     TakeFrozen(report, *next);
     next->as_of = as_of;
     next->fingerprint = report.topology_fingerprint();
     next->partial.clear();
     next->partial.insert(report.partial_namespaces().begin(), report.partial_namespaces().end());
+    next->kept.clear();
+    next->kept.insert(report.kept_namespaces().begin(), report.kept_namespaces().end());
   }
   auto reports = std::make_shared<MemberReports>(*reports_);
   (*reports)[name] = std::move(next);
@@ -192,7 +202,8 @@ void ReportSender::AddTo(internal::v1::Heartbeat& heartbeat, const ReplicaName& 
     const bool same_start = last != nullptr && last->start == now->start;
     MemberReport report = ReportOf(name, *now, same_start ? last.get() : nullptr);
     const bool news = !same_start || report.origins_size() > 0 ||
-                      last->fingerprint != now->fingerprint || last->partial != now->partial;
+                      last->fingerprint != now->fingerprint || last->partial != now->partial ||
+                      last->kept != now->kept;
     if (!news) return;
     *heartbeat.add_members() = std::move(report);
     last = now;

@@ -45,7 +45,7 @@ class MemberTable {
  public:
   // Starts of a member that are remembered as past.
   static constexpr size_t kPastStartsMax = 64;
-  // A report names at most this many namespaces; what is beyond makes it useless.
+  // A report names at most this many namespaces of a kind; what is beyond makes it useless.
   static constexpr int kPartialMax = 10'000;
 
   explicit MemberTable(ReplicaName self)

@@ -28,6 +28,8 @@ struct Member {
   std::map<Origin, MemberOrigin> origins;
   // Namespaces that it may hold and does not hold whole: of these it has applied nothing.
   std::set<std::string, std::less<>> partial;
+  // Namespaces that it does not hold whole any more, and of which it keeps what it had.
+  std::set<std::string, std::less<>> kept;
 
   // Nothing, if it has said nothing of the origin.
   MemberOrigin Of(Origin origin) const {

@@ -52,7 +52,7 @@ ReplicaCore::ReplicaCore(Options options, KvEngine* engine, Origin self, const M
       requests_(&staging_, options_.forget_max),
       applier_({self_, &origins_, &items_, &requests_, &clock_, &counters_, &seeds_, &holdings_}),
       seeds_(options_.seeding, &staging_, &items_, &requests_, &origins_),
-      holdings_(&staging_, &digests_, &seeds_),
+      holdings_(options_.replica, &staging_, &origins_, &digests_, &seeds_),
       joins_(options_.joining_streams),
       membership_({options_.replica, self_, &origins_, &items_, &staging_, &counters_}),
       ceiling_(floor) {
@@ -295,8 +295,8 @@ absl::Status ReplicaCore::StageOwed(const Skip& skip) {
     if (HP_MUTANT(kOwedForgotten)) break;
     const std::string& name_space = left_out.namespace_();
     if (admission_.Misses(name_space)) {
-      seeds_.Owe(name_space, Origin(skip.origin()), Sequence(skip.last()),
-                 skip.last() - skip.first() + 1);
+      holdings_.Owe(name_space, Origin(skip.origin()), Sequence(skip.last()),
+                    skip.last() - skip.first() + 1);
     } else {
       holdings_.LeaveOut(name_space);
     }
@@ -363,11 +363,12 @@ void ReplicaCore::SetPolicy(HoldingPolicy policy) {
   }
   journal_.SetForgotten(holdings_.left_out());
   admission_.SetPolicy(std::move(policy));
-  if (!seeds_.TakeChanged()) return;
+  if (!seeds_.TakeChanged() && view_->kept == holdings_.kept()) return;
   // Whoever reads by the new policy must see at once what is not whole.
   seeds_view_ = seeds_.View();
   auto view = std::make_shared<ReplicaView>(*view_);
   view->seeding = seeds_view_;
+  view->kept = holdings_.kept();
   view_ = std::move(view);
 }
 
@@ -478,6 +479,8 @@ absl::Status ReplicaCore::Commit(const Moment& now) {
   if (!failed_.ok()) return failed_;
   journal_.SetTime(FromWallTime(clock_.Physical(now.wall, now.steady)));
   requests_.SetTime(FromWallTime(clock_.Physical(now.wall, now.steady)));
+  holdings_.LetGo(membership_.table());
+  counters_.namespaces_kept = holdings_.kept()->cuts.size();
   absl::Status status = MergeSeeds(now);
   if (status.ok()) status = ApplyAll(now);
   if (status.ok()) {
@@ -517,6 +520,7 @@ void ReplicaCore::Publish(const Moment& now) {
   view->steady = now.steady;
   if (seeds_.TakeChanged()) seeds_view_ = seeds_.View();
   view->seeding = seeds_view_;
+  view->kept = holdings_.kept();
   membership_.Show(*view);
   joins_.Prune([this](Origin origin) -> std::optional<Sequence> {
     const OriginState* state = origins_.Find(origin);

@@ -112,7 +112,7 @@ class ReplicaCore {
                                          const Moment& now);
   // What this region may hold; entries of anything else are refused. Without a policy all are.
   // A namespace that it gives to this region after entries of it were left out is seeded, which the
-  // view says at once; one that it takes away is removed here, in the commit that follows.
+  // view says at once; one that it takes away is kept here until another member has all of it.
   void SetPolicy(HoldingPolicy policy);
   // Namespaces of which entries were ever left out, because this region was not to hold them. What
   // is here of them has holes that nothing fills.

@@ -49,6 +49,8 @@ struct OriginView {
 // little memory and a few bytes in every hello.
 inline constexpr size_t kOriginsMax = 50'000;
 
+struct KeptView;
+
 // Immutable, shared between threads; a commit makes a new one.
 struct ReplicaView {
   // In ascending order of the origin.
@@ -60,6 +62,8 @@ struct ReplicaView {
   SteadyTime steady;
   // Null if nothing is being seeded.
   std::shared_ptr<const SeedView> seeding;
+  // Namespaces of which something is kept for others (kept_items.h). May be null.
+  std::shared_ptr<const KeptView> kept;
   // Of the topology in force; empty before one is.
   std::string topology_fingerprint;
   // What other members have, as far as is known. May be null.

@@ -22,6 +22,7 @@ const NamespaceSeeding* Find(const ReplicaView& view, absl::string_view name_spa
 void SeedLink::OnConnected() {
   truncated_.clear();
   partial_.clear();
+  kept_.clear();
   asked_.reset();
 }
 
@@ -34,13 +35,18 @@ void SeedLink::OnResponse(const internal::v1::PullResponse& response, SteadyTime
     if (truncated_.size() >= kOriginsMax && !truncated_.contains(origin)) continue;
     truncated_[origin] = Sequence(end.sequence());
   }
-  const auto take_partial = [this](const auto& names) {
-    partial_.clear();
-    for (int i = 0; i < std::min(kPartialMax, names.size()); ++i) partial_.insert(names[i]);
+  const auto take = [](const auto& names, std::set<std::string, std::less<>>& out) {
+    out.clear();
+    for (int i = 0; i < std::min(kPartialMax, names.size()); ++i) out.insert(names[i]);
   };
-  if (response.has_hello()) take_partial(response.hello().partial_namespaces());
+  if (response.has_hello()) {
+    take(response.hello().partial_namespaces(), partial_);
+    take(response.hello().kept_namespaces(), kept_);
+  }
   for (const internal::v1::MemberReport& member : response.heartbeat().members()) {
-    if (member.replica() == peer_.value()) take_partial(member.partial_namespaces());
+    if (member.replica() != peer_.value()) continue;
+    take(member.partial_namespaces(), partial_);
+    take(member.kept_namespaces(), kept_);
   }
   if (response.has_seed_chunk() && !response.seed_chunk().declined().empty() && asked_ &&
       response.seed_chunk().number() == number_) {

@@ -46,6 +46,8 @@ class SeedLink {
   bool DeclinedLately(absl::string_view name_space) const;
   // True if the peer does not hold the namespace whole.
   bool PeerIsPartial(absl::string_view name_space) const { return partial_.contains(name_space); }
+  // True if the peer keeps what it had of the namespace, for those that may hold it.
+  bool PeerKeeps(absl::string_view name_space) const { return kept_.contains(name_space); }
   // Sets state, reason and progress if the link is SEEDING or SNAPSHOT_NEEDED.
   void AddTo(v1::LinkStatus& status, const ReplicaView& view, SteadyTime now) const;
 
@@ -64,6 +66,7 @@ class SeedLink {
   ReplicaName peer_;
   std::map<Origin, Sequence> truncated_;
   std::set<std::string, std::less<>> partial_;
+  std::set<std::string, std::less<>> kept_;
   std::optional<std::string> wanted_;
   std::optional<Asked> asked_;
   uint64_t number_ = 0;  // of the last request; grows over all streams

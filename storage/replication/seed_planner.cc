@@ -55,12 +55,14 @@ std::map<Origin, Sequence> OutOfLogs(const ReplicaView& view,
 
 // What is compared of two peers; more is better, but for the name.
 struct Merit {
+  bool whole = true;
   bool asked = false;
   size_t brings = 0;
   uint64_t applied = 0;
   ReplicaName peer;
 
   bool BetterThan(const Merit& other) const {
+    if (whole != other.whole) return whole;
     if (asked != other.asked) return asked;
     if (brings != other.brings) return brings > other.brings;
     if (applied != other.applied) return applied > other.applied;
@@ -81,30 +83,54 @@ Merit MeritOf(const RelayCandidate& candidate, absl::string_view name_space,
   return merit;
 }
 
+bool HoldsWhole(const RelayCandidate& candidate, const std::string& name_space,
+                const Topology& topology) {
+  return MayHold(topology, candidate.peer, name_space) &&
+         !candidate.receiver->seeds().PeerIsPartial(name_space);
+}
+
 bool CanGive(const RelayCandidate& candidate, const NamespaceSeeding& seeding,
              const Topology& topology) {
-  if (!candidate.established || !MayHold(topology, candidate.peer, seeding.name)) return false;
+  if (!candidate.established) return false;
   const LinkReceiver& receiver = *candidate.receiver;
-  if (receiver.seeds().PeerIsPartial(seeding.name) || receiver.seeds().DeclinedLately(seeding.name))
+  if (!HoldsWhole(candidate, seeding.name, topology) && !receiver.seeds().PeerKeeps(seeding.name)) {
     return false;
+  }
+  if (receiver.seeds().DeclinedLately(seeding.name)) return false;
   return std::all_of(seeding.at_least.begin(), seeding.at_least.end(), [&](const auto& at_least) {
     auto found = receiver.peer_origins().find(at_least.first);
     return found != receiver.peer_origins().end() && found->second.applied >= at_least.second;
   });
 }
 
-std::vector<std::string> NamespacesElsewhere(const Topology& topology, const ReplicaName& self) {
+// True if the member is known to have nothing of a namespace that somebody else could lack: it does
+// not hold it whole, and keeps nothing of what it had before. By another topology it may.
+bool HasNothing(const ReplicaView& view, const Topology& topology, const ReplicaName& replica,
+                const std::string& name_space) {
+  if (view.members == nullptr) return false;
+  auto found = view.members->find(replica);
+  if (found == view.members->end()) return false;
+  const Member& member = *found->second;
+  if (member.fingerprint != view.topology_fingerprint || member.kept.contains(name_space)) {
+    return false;
+  }
+  return !MayHold(topology, replica, name_space) || member.partial.contains(name_space);
+}
+
+std::vector<std::string> NamespacesElsewhere(const ReplicaView& view, const Topology& topology,
+                                             const ReplicaName& self) {
   std::vector<std::string> names;
   for (const NamespaceInfo& info : topology.namespaces()) {
-    if (!MayHold(topology, self, info.name.value())) continue;
-    bool elsewhere = false;
+    const std::string& name = info.name.value();
+    if (!MayHold(topology, self, name)) continue;
+    bool elsewhere = !view.HoldsWhole(name);
     for (const RegionInfo& region : topology.regions()) {
       for (const ReplicaInfo& replica : region.replicas) {
-        elsewhere = elsewhere ||
-                    (replica.name != self && MayHold(topology, replica.name, info.name.value()));
+        elsewhere =
+            elsewhere || (replica.name != self && !HasNothing(view, topology, replica.name, name));
       }
     }
-    if (elsewhere) names.push_back(info.name.value());
+    if (elsewhere) names.push_back(name);
   }
   // A region that holds nothing has positions all the same.
   if (names.empty()) names.emplace_back();
@@ -123,12 +149,12 @@ SeedPlan PlanSeeding(const ReplicaView& view, const ReplicaName& self, const Top
     const bool helps = std::any_of(candidates.begin(), candidates.end(), [&needed](const auto& c) {
       return c.established && MeritOf(c, absl::string_view(), needed).brings > 0;
     });
-    if (helps) plan.seed_all = NamespacesElsewhere(topology, self);
+    if (helps) plan.seed_all = NamespacesElsewhere(view, topology, self);
   }
   if (view.seeding == nullptr) return plan;
   if (view.seeding->whole_replica) {
-    // What nobody else may hold any more, nobody gives.
-    std::vector<std::string> elsewhere = NamespacesElsewhere(topology, self);
+    // What nobody else has any more, nobody gives.
+    std::vector<std::string> elsewhere = NamespacesElsewhere(view, topology, self);
     const auto& seeded = view.seeding->namespaces;
     const bool waits = std::any_of(seeded.begin(), seeded.end(), [&](const auto& seeding) {
       return !seeding.done() && !seeding.name.empty() &&
@@ -142,6 +168,7 @@ SeedPlan PlanSeeding(const ReplicaView& view, const ReplicaName& self, const Top
     for (size_t i = 0; i < candidates.size(); ++i) {
       if (!CanGive(candidates[i], seeding, topology)) continue;
       Merit merit = MeritOf(candidates[i], seeding.name, needed);
+      merit.whole = HoldsWhole(candidates[i], seeding.name, topology);
       if (best && !merit.BetterThan(*best)) continue;
       best = std::move(merit);
       plan.ask = SeedPlan::Ask{i, seeding.name};

@@ -29,8 +29,12 @@ struct SeedPlan {
 // has what follows here, and some peer has applied what is missing; not before every link is
 // established or has been down for long, as the next one may still have it.
 //
+// It is seeded with what somebody else has: of a namespace that no other member holds whole or
+// keeps, as all of them say who go by the same topology, there is nothing to be had.
+//
 // One namespace is asked for at a time, of a peer that holds it whole, has applied what is needed
-// and has not declined lately. Of several: the one that is asked already, then the one that has
+// and has not declined lately; if there is none, of one that keeps what it had when it held it
+// whole. Of several: the one that is asked already, then the one that has
 // applied what is missing of the most origins, then the one that has applied the most, then by
 // name. Pure.
 SeedPlan PlanSeeding(const ReplicaView& view, const ReplicaName& self, const Topology& topology,

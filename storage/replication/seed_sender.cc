@@ -8,6 +8,7 @@
 #include "common/base/mutants.h"
 #include "storage/model/keys.h"
 #include "storage/replication/digest_sums.h"
+#include "storage/replication/kept_items.h"
 #include "storage/replication/seed_cut.h"
 
 namespace homeport {
@@ -60,11 +61,18 @@ absl::StatusOr<std::optional<SeedChunk>> SeedSender::Next(const ReplicaView& vie
     request_.reset();
     return std::optional<SeedChunk>(std::move(chunk));
   }
+  const SeedCut* kept = KeptCutOf(view, request_->namespace_());
   for (const Position& needed : request_->at_least()) {
     if (snapshot_ != nullptr) break;
-    if (view.AppliedOf(Origin(needed.origin())) < Sequence(needed.sequence())) {
-      return std::optional<SeedChunk>();
-    }
+    const Origin origin(needed.origin());
+    // This start writes nothing of what it keeps.
+    const bool applied = kept == nullptr || origin == view.self;
+    const Sequence has = applied ? view.AppliedOf(origin) : SequenceIn(*kept, origin);
+    if (has >= Sequence(needed.sequence())) continue;
+    if (applied) return std::optional<SeedChunk>();
+    chunk.set_declined("what is kept of it lacks entries that are needed");
+    request_.reset();
+    return std::optional<SeedChunk>(std::move(chunk));
   }
   if (!HasSpeed(now)) return std::optional<SeedChunk>();
   if (snapshot_ == nullptr) {
@@ -90,7 +98,8 @@ absl::StatusOr<std::optional<SeedChunk>> SeedSender::Next(const ReplicaView& vie
 
 absl::Status SeedSender::Begin(const ReplicaView& view, SeedChunk& chunk) {
   // The view is older than the snapshot, never newer.
-  AddCut(CutOf(view), chunk.mutable_cut());
+  const SeedCut* kept = KeptCutOf(view, request_->namespace_());
+  AddCut(kept == nullptr ? CutOf(view) : *kept, chunk.mutable_cut());
   chunk.set_first(true);
   snapshot_ = engine_->Snapshot();
   if (request_->namespace_().empty()) return absl::OkStatus();

@@ -1,13 +1,16 @@
 // The sending end of a seeding: walks a namespace for one receiver. No I/O but reading the engine.
 //
 // First the applied vector is taken, then a snapshot of the engine, so the snapshot shows every
-// effect of the vector. Nothing grows with the namespace: the place is one key. While a request is
-// served the snapshot is held, which keeps disk space from being freed.
+// effect of the vector. Of a namespace that is not held whole any more and kept for others, the
+// vector is that of the last moment at which it was. Nothing grows with the namespace: the place is
+// one key. While a request is served the snapshot is held, which keeps disk space from being freed.
 #pragma once
 
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -40,6 +43,11 @@ class SeedSender {
   // engine's errors.
   absl::StatusOr<std::optional<internal::v1::SeedChunk>> Next(const ReplicaView& view,
                                                               SteadyTime now);
+  // True while something is asked for of which nothing is read yet.
+  bool waiting() const { return request_.has_value() && snapshot_ == nullptr; }
+  // The namespace that is asked for, of a request that is waiting; and whether it is given.
+  const std::string& name_space() const { return request_->namespace_(); }
+  void Allow(absl::Status allowed) { allowed_ = std::move(allowed); }
   // True while something is asked for and not sent.
   bool active() const { return request_.has_value(); }
   // When Next() may have something again, if only its speed holds it back; nullopt otherwise.

@@ -13,6 +13,7 @@
 #include "storage/model/item_merge.h"
 #include "storage/model/keys.h"
 #include "storage/replication/digest_sums.h"
+#include "storage/replication/kept_items.h"
 
 namespace homeport::sim {
 namespace {
@@ -223,6 +224,7 @@ void Invariants::CheckItem(int node, int item) {
   // What was given to the region is there when all of it is.
   if (world_->IsPartial(node, record.name_space)) return;
   if (!world_->Holds(node, record.name_space)) {
+    if (KeptCutOf(*at.core->view(), record.name_space_name) != nullptr) return;
     if (bytes->has_value()) world_->Fail(absl::StrCat(where, ": is where it may not be"));
     return;
   }

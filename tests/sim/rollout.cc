@@ -125,9 +125,6 @@ class Drawer {
     const int changed = (other + 1) % shape_.regions;
     moved.held[other] = true;
     moved.held[changed] = take;
-    // Of two that have to be seeded by each other with the namespace, one has to hold it whole. And
-    // what was written where it is taken away, only logs have until others have it.
-    if (take || CountOf(moved.held) == 1) shape_.log_bytes_max = uint64_t{1} << 30;
     if (random_.Chance(300)) {
       moved.type =
           random_.Chance(500) ? internal::v1::ITEM_TYPE_COUNTER : internal::v1::ITEM_TYPE_SET;

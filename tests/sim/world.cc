@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "storage/replication/kept_items.h"
 #include "tests/sim/invariants.h"
 
 namespace homeport::sim {
@@ -167,6 +168,8 @@ bool World::Converged() {
     if (node.join && node.join->phase() != JoinState::Phase::kServing) return false;
     if (!node.operations.empty()) return false;
     const ReplicaView& view = *node.core->view();
+    // What is kept of a namespace that was taken away is to go.
+    if (view.kept != nullptr && !view.kept->cuts.empty()) return false;
     for (size_t i = 0; i < shape_.namespaces.size(); ++i) {
       if (IsPartial(at, static_cast<int>(i))) return false;
     }

@@ -56,6 +56,18 @@ TEST_F(MemberTableTest, OnlyMembersThatMayHoldANamespaceAreAskedAboutIt) {
   EXPECT_TRUE(table_.AppliedByAll(kOrigin, Sequence(5), "some"));
 }
 
+TEST_F(MemberTableTest, HearsayOfTheSameTimeTakesBackNothingThatAMemberSaysItself) {
+  MemberReport own = ReportOf(kOne, 1, 10, 5);
+  own.set_topology_fingerprint("new");
+  own.add_kept_namespaces("some");
+  EXPECT_TRUE(table_.Observe(own, kOne));
+  table_.Observe(ReportOf(kOne, 1, 10, 4), kTwo);
+  EXPECT_EQ(table_.Find(kOne)->fingerprint, "new");
+  EXPECT_TRUE(table_.Find(kOne)->kept.contains("some"));
+  table_.Observe(ReportOf(kOne, 1, 11, 5), kTwo);
+  EXPECT_FALSE(table_.Find(kOne)->kept.contains("some"));
+}
+
 TEST_F(MemberTableTest, ANamespaceThatIsNotWholeCountsAsNotApplied) {
   MemberReport report = ReportOf(kOne, 1, 10, 5);
   report.add_partial_namespaces("some");

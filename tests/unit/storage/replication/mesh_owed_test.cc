@@ -6,6 +6,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "storage/replication/kept_items.h"
 #include "tests/unit/storage/replication/mesh.h"
 
 namespace homeport {
@@ -31,6 +32,16 @@ class OwedTest : public testing::Test {
     ASSERT_TRUE(mesh_.Put(at, name_space, id, id).ok());
   }
   bool Whole(int at) { return mesh_.core(at).view()->HoldsWhole("some"); }
+  bool Keeps(int at) { return KeptCutOf(*mesh_.core(at).view(), "some") != nullptr; }
+  void Connect12() {
+    mesh_.Connect(1, 2);
+    mesh_.Connect(2, 1);
+  }
+  // 2 takes what 1 wrote.
+  void Settle1To2() {
+    mesh_.Connect(1, 2);
+    ASSERT_TRUE(mesh_.Settle(/*relays=*/false));
+  }
   uint64_t OwedTo(int at) {
     const auto seeding = mesh_.core(at).view()->seeding;
     const NamespaceSeeding* some = seeding == nullptr ? nullptr : seeding->Find("some");
@@ -38,6 +49,7 @@ class OwedTest : public testing::Test {
   }
 
   Mesh mesh_{3};
+  const Origin writer_ = mesh_.core(1).self();
 };
 
 TEST_F(OwedTest, WhatTheSenderDoesNotKnowTheReceiverToHoldIsOwedAndFilledInLater) {
@@ -156,17 +168,94 @@ TEST_F(OwedTest, WhatARegionWroteBeforeANamespaceWasTakenAwayComesBackWithIt) {
   Put(1, "some", "own");
   mesh_.SetRegionsOfSome({0});
   ASSERT_TRUE(mesh_.Settle());
-  EXPECT_EQ(mesh_.Get(1, "some", "own"), std::nullopt);
   mesh_.SetRegionsOfSome({0, 1});
-  // Only the log of 1 has the entry, and 0 does not hear of it yet.
+  // Only 1 has the entry, and 0 does not hear of it yet.
   mesh_.Connect(0, 1);
   ASSERT_TRUE(mesh_.Settle());
-  EXPECT_FALSE(Whole(1));
+  EXPECT_THAT(mesh_.Get(1, "some", "own"), Optional(std::string("own")));
   Settle();
   for (int i = 0; i < 2; ++i) {
     EXPECT_TRUE(Whole(i)) << i;
     EXPECT_THAT(mesh_.Get(i, "some", "own"), Optional(std::string("own"))) << i;
   }
+}
+
+// The last write is lost with the log of who wrote it, unless somebody else has it.
+TEST_F(OwedTest, WhatARegionAloneHasOfANamespaceThatIsTakenAwayIsKeptUntilAnotherHasIt) {
+  mesh_.Cut(1, 0);
+  mesh_.Cut(1, 2);
+  Put(1, "some", "own");
+  mesh_.SetRegionsOfSome({0});
+  ASSERT_TRUE(mesh_.Settle());
+  EXPECT_TRUE(Keeps(1));
+  mesh_.TruncateLog(1);
+  mesh_.Crash(1, /*power=*/true);
+  mesh_.Start(1);
+  EXPECT_TRUE(Keeps(1));
+  mesh_.Advance(absl::Seconds(1));
+  Settle();
+  EXPECT_THAT(mesh_.Get(0, "some", "own"), Optional(std::string("own")));
+  EXPECT_FALSE(Keeps(1));
+  EXPECT_TRUE(mesh_.Items(1).empty());
+}
+
+// 2 has left out what 0 lacks; that its log goes on does not mean that nothing is missing.
+TEST_F(OwedTest, NobodyIsSeededPastWhatAKeeperMayHave) {
+  mesh_.Cut(1, 0);
+  Put(1, "some", "own");
+  Settle1To2();
+  mesh_.SetRegionsOfSome({0});
+  ASSERT_TRUE(mesh_.Settle());
+  mesh_.TruncateLog(1);
+  mesh_.TruncateLog(2);
+  mesh_.Crash(1);
+  Settle();
+  EXPECT_LT(mesh_.core(0).view()->ReceivedOf(writer_), mesh_.core(2).view()->ReceivedOf(writer_));
+  mesh_.Start(1);
+  mesh_.Advance(absl::Seconds(1));
+  Settle();
+  EXPECT_THAT(mesh_.Get(0, "some", "own"), Optional(std::string("own")));
+  EXPECT_EQ(mesh_.core(0).view()->ReceivedOf(writer_), mesh_.core(2).view()->ReceivedOf(writer_));
+  EXPECT_FALSE(Keeps(1));
+}
+
+TEST_F(OwedTest, ANamespaceThatIsGivenBackBeforeAnotherHasAllOfItLosesNothing) {
+  mesh_.Cut(1, 0);
+  mesh_.Cut(1, 2);
+  Put(1, "some", "own");
+  mesh_.SetRegionsOfSome({0});
+  ASSERT_TRUE(mesh_.Settle());
+  mesh_.TruncateLog(1);
+  mesh_.SetRegionsOfSome({0, 1});
+  mesh_.Connect(0, 1);
+  ASSERT_TRUE(mesh_.Settle());
+  EXPECT_THAT(mesh_.Get(1, "some", "own"), Optional(std::string("own")));
+  Settle();
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_TRUE(Whole(i)) << i;
+    EXPECT_FALSE(Keeps(i)) << i;
+    EXPECT_THAT(mesh_.Get(i, "some", "own"), Optional(std::string("own"))) << i;
+  }
+}
+
+TEST_F(OwedTest, WhoAloneHoldsANamespaceWholeIsSeededWithoutIt) {
+  Put(0, "some", "old");
+  mesh_.SetRegionsOfSome({0});
+  Settle();
+  for (const int other : {1, 2}) {
+    mesh_.Cut(other, 0);
+    Put(other, "all", "missed");
+    Connect12();
+    ASSERT_TRUE(mesh_.Settle());
+  }
+  mesh_.TruncateLog(1);
+  mesh_.TruncateLog(2);
+  // 1 waits for 0, which has to be seeded, with the namespace if anybody else has some of it.
+  mesh_.SetRegionsOfSome({0, 1});
+  Settle();
+  EXPECT_THAT(mesh_.Get(0, "all", "missed"), Optional(std::string("missed")));
+  EXPECT_TRUE(Whole(1));
+  EXPECT_THAT(mesh_.Get(1, "some", "old"), Optional(std::string("old")));
 }
 
 TEST_F(OwedTest, NobodyIsSeededFromWhoIsOwedSomething) {
