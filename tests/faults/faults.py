@@ -8,6 +8,11 @@
   disks   a disk is wiped, an old copy of it is put back, a second process wants it
   flips   a bit of some file is flipped, or its end cut off, after the peers have what it held
   links   cuts, one-way cuts, black holes, slow and flapping links, stopped processes
+  clocks  the clock of a region is bent, by seconds or an hour, forwards or back
+  full    a region's disk is full, sometimes while its process starts
+  halves  one of the two replicas of a region is gone for a while, or comes back with an empty disk
+  errors  reads, writes or syncs of a region's disk fail, once or until it is started anew
+  upgrade processes are replaced by --other-program, and back
 
 A fault is one line of progress. `--state FILE` keeps what was done: the same command goes on where
 it was ended. Each round has a mesh and a history of its own, which is kept in `--keep` if it is
@@ -23,15 +28,16 @@ import random
 import re
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import time
 
 from checker import LEAST, Checker, read_history, too_little
 from load import FaultLoad, Recorder
-from mesh import FaultMesh, await_equal
+from mesh import Bend, FaultMesh, await_equal, run_instead
 # These two are found by what the two before have put on the path.
-from harness import Server, await_that
+from harness import PROGRAM, Server, await_that, grpc, new_folder, refusal_of
 from power_cut_test import Disk
 
 ROUND_FAULTS = 10
@@ -46,9 +52,9 @@ class CannotRun(Exception):
 class Kills:
     """kill -9: what was acknowledged is in the files, but not that it was synced."""
 
-    def __init__(self, chance, regions):
+    def __init__(self, chance, regions, **options):
         self.chance = chance
-        self.mesh = FaultMesh(regions)
+        self.mesh = FaultMesh(regions, **options)
 
     def fault(self, load):
         victims = [self.chance.randrange(len(self.mesh.servers))]
@@ -71,7 +77,7 @@ class Kills:
 class Power:
     """Each region's data is on a disk of its own, whose power is cut while it writes."""
 
-    def __init__(self, chance, regions, wrapper=(), all_at_once=0.2):
+    def __init__(self, chance, regions, all_at_once=0.2, **options):
         self.chance, self.all_at_once = chance, all_at_once
         self.cleanups = []
         self.disks = []
@@ -82,7 +88,7 @@ class Power:
             self.clean_up()
             raise
         self.mesh = FaultMesh(regions, folders=[disk.mount_point for disk in self.disks],
-                              wrapper=wrapper)
+                              **options)
 
     # What a disk asks of a test.
     def skipTest(self, why):
@@ -119,9 +125,9 @@ class Power:
 class Links:
     """Nothing is lost; whoever is cut off goes on by itself."""
 
-    def __init__(self, chance, regions):
+    def __init__(self, chance, regions, **options):
         self.chance = chance
-        self.mesh = FaultMesh(regions)
+        self.mesh = FaultMesh(regions, **options)
 
     def fault(self, load):
         kind = self.chance.choice(("cut", "one_way", "swallow", "slow", "flapping", "stopped"))
@@ -160,9 +166,9 @@ class Stopped:
     """What is done to the files of a process that was stopped in good order, so that its peers have
     all that it had."""
 
-    def __init__(self, chance, regions):
+    def __init__(self, chance, regions, **options):
         self.chance = chance
-        self.mesh = FaultMesh(regions)
+        self.mesh = FaultMesh(regions, **options)
 
     def fault(self, load):
         victim = self.chance.randrange(len(self.mesh.servers))
@@ -293,16 +299,215 @@ class Flips(Stopped):
                 self.start(server, load)
 
 
-KINDS = {"kills": Kills, "power": Power, "links": Links, "disks": Disks, "flips": Flips}
+class Clocks:
+    """The wall clock of a region's process is off, and later right again. A jump is not followed;
+    who starts with a clock that is ahead takes no writes; who starts with one that is behind does
+    not apply what comes from its future. Each gets over it by itself once its clock is right, or,
+    since a jump is not followed, once it is started anew."""
+
+    # Whoever starts further ahead is taken for its own twin once its clock is right, for as long.
+    AHEAD_AT_START_MAX = 2
+
+    def __init__(self, chance, regions, **options):
+        self.chance = chance
+        self.mesh = FaultMesh(regions, bent=True, **options)
+
+    def fault(self, load):
+        victim = self.chance.randrange(len(self.mesh.servers))
+        server = self.mesh.servers[victim]
+        seconds = self.chance.choice((1, -1)) * self.chance.choice((0.3, 2, 10, 3600))
+        restart = self.chance.random() < 0.5 and seconds <= self.AHEAD_AT_START_MAX
+        load.fault("clock", region=server.place, seconds=seconds, restart=restart)
+        server.bend.set(clock_offset=int(seconds * 1e9))
+        if restart:
+            server.kill()
+            server.start()
+        load.go_on_for(self.chance.choice((0.5, 2.0)))
+        server.bend.set(clock_offset=0)
+        if restart:
+            load.go_on_for(0.5)
+            server.kill()
+            server.start()
+
+    def close(self):
+        self.mesh.kill()
 
 
-def run_round(make_bed, count, seed, history, progress):
-    """One mesh, `count` faults. Returns the problems of its history and its facts."""
+class Full:
+    """Each region's data is on a small disk of its own, which others fill. Reads go on, writes are
+    refused by name (those to the region's gateway go to another region), and there being room again
+    is enough."""
+
+    DISK_MIB = 192
+    RESERVE_MIB = 16
+
+    def __init__(self, chance, regions, **options):
+        self.chance = chance
+        self.disks = []
+        for _ in range(regions):
+            disk = os.path.join(new_folder(), "disk")
+            os.mkdir(disk)
+            mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={self.DISK_MIB}m", "none",
+                                      disk], capture_output=True, text=True, check=False)
+            if mounted.returncode != 0:
+                self.unmount()
+                raise CannotRun("needs to mount a tmpfs: " + mounted.stderr.strip())
+            self.disks.append(disk)
+        self.mesh = FaultMesh(regions, folders=self.disks,
+                              disk_reserve_bytes=f"{self.RESERVE_MIB}MiB", **options)
+
+    def fill(self, disk):
+        free = os.statvfs(disk)
+        # To the last byte, or so that only the reserve is touched.
+        left = self.chance.choice((0, 4 << 20, (self.RESERVE_MIB << 20) - 4096))
+        path = os.path.join(disk, "others")
+        with open(path, "wb") as others:
+            os.posix_fallocate(others.fileno(), 0, free.f_bavail * free.f_frsize - left)
+        return path
+
+    def fault(self, load):
+        victim = self.chance.randrange(len(self.mesh.servers))
+        server = self.mesh.servers[victim]
+        restart = self.chance.random() < 0.4
+        load.fault("full", region=server.place, restart=restart)
+        others = self.fill(self.disks[victim])
+        if restart:
+            server.kill()
+            server.start()
+        client = server.client()
+        refusal = await_that("a write that is refused", lambda: self.refusal(client))
+        if refusal.reason != "DISK_FULL":
+            raise AssertionError(f"a full disk is called {refusal}")
+        if not load.read_region(server, client, lambda line: None):
+            raise AssertionError("a full disk stopped reads")
+        load.go_on_for(self.chance.choice((0.2, 1.5)))
+        os.remove(others)
+        await_that("writes once there is room", lambda: self.refusal(client) is None)
+        client.close()
+
+    def refusal(self, client):
+        try:
+            client.put("probe", b"v", namespace="registers", local_only=True)
+        except grpc.RpcError as error:
+            found = refusal_of(error)
+            # What was under way when the storage met the end.
+            return None if found.code in ("UNKNOWN", "UNAVAILABLE") else found
+        return None
+
+    def unmount(self):
+        for disk in self.disks:
+            subprocess.run(["umount", "-l", disk], check=False)
+
+    def close(self):
+        self.mesh.kill()
+        self.unmount()
+
+
+class Halves(Stopped):
+    """Regions of two replicas, of which one is gone: the other serves the region."""
+
+    def __init__(self, chance, regions, **options):
+        super().__init__(chance, regions, replicas=2, **options)
+
+    def fault(self, load):
+        if self.chance.random() < 0.5:
+            # Of one region, or of all.
+            regions = range(len(self.mesh.regions))
+            if self.chance.random() < 0.7:
+                regions = [self.chance.choice(regions)]
+            victims = [2 * region + self.chance.randrange(2) for region in regions]
+            for victim in victims:
+                load.fault("half", region=self.mesh.servers[victim].place)
+                self.mesh.servers[victim].kill()
+            load.go_on_for(self.chance.choice((0.5, 2.0)))
+            for victim in victims:
+                self.mesh.servers[victim].start()
+        else:
+            super().fault(load)
+
+    def choose(self, server):
+        def wipe():
+            shutil.rmtree(server.data)
+            return {}
+        return "half_wiped", wipe
+
+
+class Errors:
+    """A read, a write or a sync of a process' disk fails. It may take no more writes from then on
+    (never one on the strength of a sync that failed before), or end; it is then started anew, as
+    whoever operates it would."""
+
+    def __init__(self, chance, regions, **options):
+        self.chance = chance
+        self.mesh = FaultMesh(regions, bent=True, **options)
+
+    def fault(self, load):
+        victim = self.chance.randrange(len(self.mesh.servers))
+        server = self.mesh.servers[victim]
+        kind = self.chance.choice(sorted(Bend.KINDS))
+        sticky = self.chance.random() < 0.5
+        before = server.bend.get("failed")
+        server.bend.set(sticky=sticky, after=self.chance.randrange(40), fail=Bend.KINDS[kind])
+        starting = kind == "reads" and self.chance.random() < 0.5
+        if starting:
+            # Of what it knows of itself, not all can be read.
+            server.kill()
+            server.launch()
+            await_that("a start or a refusal", lambda: not server.is_alive()
+                       or os.path.exists(server.ready_path))
+        load.go_on_for(1.0)
+        server.bend.set(fail=0)
+        load.fault("error", region=server.place, what=kind, sticky=sticky, starting=starting,
+                   failed=server.bend.get("failed") - before, ended=not server.is_alive())
+        server.kill()
+        server.start()
+
+    def close(self):
+        self.mesh.kill()
+
+
+class Upgrade:
+    """Two programs in one mesh; now and then a process becomes the other one."""
+
+    other = None
+
+    def __init__(self, chance, regions, **options):
+        self.chance = chance
+        self.mesh = FaultMesh(regions, **options)
+        self.others = set()
+
+    def fault(self, load):
+        victim = self.chance.randrange(len(self.mesh.servers))
+        server = self.mesh.servers[victim]
+        self.others ^= {victim}
+        orderly = self.chance.random() < 0.5
+        if orderly:
+            code = server.terminate()
+            if code != 0:
+                raise AssertionError(f"{server.place} ended with {code}: {server.log()[-3000:]}")
+        else:
+            server.kill()
+        run_instead(server, self.other if victim in self.others else PROGRAM)
+        load.fault("replaced", region=server.place, other=victim in self.others, orderly=orderly,
+                   others=len(self.others))
+        server.start()
+
+    def close(self):
+        self.mesh.kill()
+
+
+KINDS = {"clocks": Clocks, "errors": Errors, "full": Full, "halves": Halves, "upgrade": Upgrade,
+         "kills": Kills, "power": Power, "links": Links, "disks": Disks, "flips": Flips}
+
+
+def run_round(make_bed, count, seed, history, progress, patience=60.0, **load_options):
+    """One mesh, `count` faults. Returns the problems of its history and its facts. `patience`: in
+    which replicas have to become equal."""
     chance = random.Random(seed)
     bed = make_bed(chance)
     recorder = Recorder(history)
     try:
-        with FaultLoad(bed.mesh, recorder, "k", seed) as load:
+        with FaultLoad(bed.mesh, recorder, "k", seed, **load_options) as load:
             load.await_operations(OPERATIONS_BETWEEN)
             for number in range(count):
                 load.await_operations(chance.randint(5, OPERATIONS_BETWEEN))
@@ -312,7 +517,7 @@ def run_round(make_bed, count, seed, history, progress):
         if isinstance(bed, Flips):
             bed.settle(load)
         clients = [server.client() for server in bed.mesh.servers]
-        await_equal(bed.mesh, clients)
+        await_equal(bed.mesh, clients, patience)
         load.read_all()
     finally:
         recorder.close()
@@ -344,9 +549,13 @@ def main():
     parser.add_argument("--count", type=int, default=10)
     parser.add_argument("--regions", type=int, choices=(3, 5), default=3)
     parser.add_argument("--seed", type=int, default=None)
+    parser.add_argument("--other-program", help="for `upgrade`")
     parser.add_argument("--state")
     parser.add_argument("--keep", default=tempfile.gettempdir())
     arguments = parser.parse_args()
+    if arguments.kind == "upgrade" and not arguments.other_program:
+        parser.error("`upgrade` needs --other-program")
+    Upgrade.other = arguments.other_program
     seed = arguments.seed
     if seed is None:
         seed = int(os.environ.get("HOMEPORT_SEED") or random.SystemRandom().getrandbits(31))

@@ -28,10 +28,16 @@ from harness import PATIENCE, Client, await_that, grpc, kv, refusal_of  # noqa: 
 DEFINITE = ("INVALID_ARGUMENT", "NOT_FOUND", "FAILED_PRECONDITION", "ABORTED", "PERMISSION_DENIED",
             "RESOURCE_EXHAUSTED")
 CALL_SECONDS = 3.0
+# How often a put, a delete, a read, an addition to a counter and a read of one, a change of a set
+# and a read of one.
+WEIGHTS = (40, 4, 36, 6, 4, 6, 4)
 SESSION_OPERATIONS = 30
 ERROR_PAUSE_SECONDS = 0.03
 # An unanswered addition is tried again with its request id.
 RETRIES_MAX = 2
+# Some do not wait long, so that what is tried again was often done.
+IMPATIENT_CHANCE = 0.3
+IMPATIENT_SECONDS = (0.001, 0.02)
 # Registers of the namespace that not every region holds.
 SOME_CHANCE = 0.15
 SOME_KEYS = 4
@@ -80,13 +86,13 @@ class Session:
         if self.left == 0:
             self.begin()
         self.left -= 1
-        if self.random.random() < SWITCH_CHANCE:
+        if self.random.random() < self.load.switch_chance:
             self.region = self.random.randrange(len(self.clients))
         if self.region == self.load.avoided:
             self.region = (self.region + 1) % len(self.clients)
         work = self.random.choices(
             (self.put, self.delete, self.read, self.count, self.count_read, self.change_set,
-             self.set_read), (40, 4, 36, 6, 4, 6, 4))[0]
+             self.set_read), self.load.weights)[0]
         work()
 
     def key(self, kind, count):
@@ -102,7 +108,7 @@ class Session:
         self.values += 1
         return f"{self.load.name}.{self.number}-{self.values}"
 
-    def call(self, method, request, line):
+    def call(self, method, request, line, seconds=CALL_SECONDS):
         """Makes the call and records it. Returns the answer, or None."""
         client = self.clients[self.region]
         region = self.load.mesh.servers[self.region].region
@@ -112,7 +118,7 @@ class Session:
         line["start"] = time.monotonic()
         answer = None
         try:
-            answer = client.call(getattr(client.key_value, method), request, CALL_SECONDS)
+            answer = client.call(getattr(client.key_value, method), request, seconds)
             line["end"] = time.monotonic()
             line["outcome"] = "done"
         except grpc.RpcError as error:
@@ -169,7 +175,9 @@ class Session:
         request.changes.add().add = amount
         request.options.request_id = self.new_value()
         line = {"op": "write", "type": "counter", "key": key, "add": amount}
-        self.call("Mutate", request, line)
+        impatient = self.random.random() < IMPATIENT_CHANCE
+        self.call("Mutate", request, line,
+                  self.random.uniform(*IMPATIENT_SECONDS) if impatient else CALL_SECONDS)
         start = line["start"]
         for _ in range(RETRIES_MAX):
             if line["outcome"] != "unknown" or self.load.stopping.is_set():
@@ -222,9 +230,10 @@ class Session:
 class FaultLoad:
     """`workers` sessions at a time over a mesh, on keys that begin with `name`."""
 
-    def __init__(self, mesh, recorder, name, seed, workers=6, keys=12):
+    def __init__(self, mesh, recorder, name, seed, workers=6, keys=12,
+                 weights=WEIGHTS, switch_chance=SWITCH_CHANCE):
         self.mesh, self.recorder, self.name, self.seed = mesh, recorder, name, seed
-        self.keys = keys
+        self.keys, self.weights, self.switch_chance = keys, weights, switch_chance
         self.numbers = {server.place: n for n, server in enumerate(mesh.servers)}
         self.cuts = {}  # region -> the moments between which its process had no power
         self.taken = set()

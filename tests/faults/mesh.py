@@ -130,10 +130,10 @@ class Bend:
 class FaultMesh:
     """`count` regions of `replicas` replicas, each a process with a gateway of its own: `servers`,
     region by region. `folders`: where each process has its data; a folder of its own if None.
-    `wrapper`: what the program is started by. `bent`: each process has a `bend`. `programs`: what
-    each runs, if it is not the shipped program."""
+    `wrapper`: what the program is started by. `bent`: each process has a `bend`. `program`: what
+    they run, if it is not the shipped one."""
 
-    def __init__(self, count, folders=None, wrapper=(), replicas=1, bent=False, programs=None,
+    def __init__(self, count, folders=None, wrapper=(), replicas=1, bent=False, program=None,
                  **storage):
         self.regions = WORLD[:count]
         self.places = [(region, name) for region in self.regions for name in "abc"[:replicas]]
@@ -173,8 +173,8 @@ class FaultMesh:
             # The mesh is the parent of the process, whatever starts it.
             server.command = server.command[:3] + list(environment) + list(wrapper) + \
                 server.command[3:]
-            if programs:
-                run_instead(server, programs[a])
+            if program:
+                run_instead(server, program)
             self.servers.append(server)
         for server in self.servers:
             server.launch()
