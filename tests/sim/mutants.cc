@@ -1,6 +1,7 @@
 #include "tests/sim/mutants.h"
 
 #include <cstdio>
+#include <map>
 #include <vector>
 
 #include "common/base/mutants.h"
@@ -36,6 +37,18 @@ std::vector<uint64_t> KillersOf(absl::string_view name) {
   return seeds;
 }
 
+// A seed that fails by itself kills nothing.
+bool PassesWithout(uint64_t seed, int jobs) {
+  bool passes = false;
+  RunSeeds(
+      seed, 1, jobs, kSecondsMax, [] { chosen_mutant = Mutant::kNone; },
+      [&passes](const SeedReport& report) {
+        passes = !report.failed;
+        return true;
+      });
+  return passes;
+}
+
 }  // namespace
 
 bool ChooseMutant(absl::string_view name) {
@@ -50,11 +63,22 @@ bool ChooseMutant(absl::string_view name) {
 int RunMutants(int jobs) {
   int killed = 0;
   int alive = 0;
+  std::map<uint64_t, bool> passes;
   for (const Named& named : kNamed) {
     const std::vector<uint64_t> seeds = KillersOf(named.name);
-    if (seeds.empty()) continue;
+    if (seeds.empty()) {
+      std::printf("%-28s no seed is kept: %s\n", named.name, named.what);
+      continue;
+    }
     bool dead = false;
     for (const uint64_t seed : seeds) {
+      auto known = passes.find(seed);
+      if (known == passes.end()) known = passes.emplace(seed, PassesWithout(seed, jobs)).first;
+      if (!known->second) {
+        std::printf("%-28s seed %llu fails without it, and kills nothing\n", named.name,
+                    static_cast<unsigned long long>(seed));
+        continue;
+      }
       RunSeeds(
           seed, 1, jobs, kSecondsMax, [&named] { chosen_mutant = named.mutant; },
           [&](const SeedReport& report) {
