@@ -14,12 +14,12 @@
 #include "absl/time/clock.h"
 #include "client/node/config_metrics.h"
 #include "client/node/follow_topology.h"
-#include "client/node/internal_server.h"
 #include "client/node/storage_metrics.h"
 #include "common/endpoint/endpoint.h"
 #include "common/endpoint/listen_address.h"
 #include "common/log/log.h"
 #include "common/metrics/metrics.h"
+#include "common/rpc/stream_server.h"
 #include "common/status/error.h"
 #include "common/store/validate.h"
 #include "common/time/system/system_clock.h"
@@ -84,8 +84,10 @@ class ProcessNode final : public Node {
     }
     geo_ = std::make_unique<GeoReloader>(topology, self_region_);
     gateway_ = std::make_unique<Gateway>(&clock_, MakeState(topology));
+    if (auto status = ListenPublicly(); !status.ok()) return status;
     SetStores(topology);
     if (auto status = StartServers(*topology); !status.ok()) return status;
+    public_server_->Serve();
     // Reloads that came while starting are seen by the first tick.
     absl::MutexLock lock(&mutex_);
     started_ = true;
@@ -244,10 +246,24 @@ class ProcessNode final : public Node {
     return absl::OkStatus();
   }
 
+  // Its queues serve the streams to other processes as well, so it is there before them.
+  absl::Status ListenPublicly() {
+    PublicServerOptions options;
+    options.address = addresses_.public_address;
+    options.threads = options_.threads;
+    auto server = PublicServer::Listen(options, gateway_.get(), MakeStatusSource(), registry_);
+    if (!server.ok()) return server.status();
+    public_server_ = std::move(*server);
+    streams_ = std::make_unique<StreamQueues>(public_server_->queues());
+    addresses_.public_address =
+        absl::StrCat(HostOf(addresses_.public_address), ":", public_server_->port());
+    return absl::OkStatus();
+  }
+
   absl::Status StartServers(const Topology& topology) {
     if (replica_ != nullptr) {
-      auto server = InternalServer::Start(addresses_.internal_address,
-                                          {forwarding_->service(), replication_->service()});
+      auto server = StreamServer::Start(addresses_.internal_address,
+                                        {forwarding_.get(), replication_.get()}, streams_.get());
       if (!server.ok()) return server.status();
       internal_server_ = std::move(*server);
       addresses_.internal_address =
@@ -258,7 +274,7 @@ class ProcessNode final : public Node {
       links.silence_max = std::max(absl::Seconds(3),
                                    FromProto(topology.proto().storage().heartbeat_interval()) * 4);
       links.dial = options_.dial;
-      links_ = std::make_unique<LinkManager>(replica_.get(), std::move(links));
+      links_ = std::make_unique<LinkManager>(replica_.get(), streams_.get(), std::move(links));
       storage_metrics_ =
           std::make_shared<StorageMetrics>(replica_.get(), links_.get(), replication_.get());
     }
@@ -270,15 +286,6 @@ class ProcessNode final : public Node {
     config_metrics_ = std::make_shared<ConfigMetrics>(watcher_.get(), geo_.get());
     metrics_server_->Add(config_metrics_);
     if (storage_metrics_ != nullptr) metrics_server_->Add(storage_metrics_);
-
-    PublicServerOptions options;
-    options.address = addresses_.public_address;
-    options.threads = options_.threads;
-    auto server = PublicServer::Start(options, gateway_.get(), MakeStatusSource(), registry_);
-    if (!server.ok()) return server.status();
-    public_server_ = std::move(*server);
-    addresses_.public_address =
-        absl::StrCat(HostOf(addresses_.public_address), ":", public_server_->port());
     return absl::OkStatus();
   }
 
@@ -429,7 +436,7 @@ class ProcessNode final : public Node {
     options.replica = name;
     options.ping_interval = FromProto(topology.proto().gateway().ping_interval());
     return RemoteStore::Create(
-        &clock_, std::move(options),
+        &clock_, streams_.get(), std::move(options),
         [this, name](absl::Duration round_trip) {
           WithTarget(name, [&](HealthTracker& health, Target target) {
             health.OnRoundTrip(target, round_trip, clock_.SteadyNow());
@@ -520,13 +527,14 @@ class ProcessNode final : public Node {
   std::unique_ptr<ConflictCalls> conflicts_;
   std::unique_ptr<ForwardingService> forwarding_;
   std::unique_ptr<ReplicationService> replication_;
-  std::unique_ptr<LinkManager> links_;
-  std::unique_ptr<InternalServer> internal_server_;
   std::unique_ptr<GeoReloader> geo_;
-  mutable absl::Mutex stores_mutex_;
-  std::map<std::string, Remote> stores_ ABSL_GUARDED_BY(stores_mutex_);
   std::unique_ptr<Gateway> gateway_;
   std::unique_ptr<PublicServer> public_server_;
+  std::unique_ptr<StreamQueues> streams_;
+  std::unique_ptr<LinkManager> links_;
+  std::unique_ptr<StreamServer> internal_server_;
+  mutable absl::Mutex stores_mutex_;
+  std::map<std::string, Remote> stores_ ABSL_GUARDED_BY(stores_mutex_);
   std::shared_ptr<ConfigMetrics> config_metrics_;
   std::shared_ptr<StorageMetrics> storage_metrics_;
   std::unique_ptr<MetricsServer> metrics_server_;

@@ -12,6 +12,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
+#include "common/rpc/server_stream.h"
 #include "common/status/error.h"
 #include "gateway/backend/frames/answer_queue.h"
 #include "gateway/backend/frames/fragment_reader.h"
@@ -70,28 +71,34 @@ struct Call {
   StoreResponse* response;
 };
 
-// One stream. Held by the service until OnDone(), and by the calls that it has at the store.
+// Where streams come from.
+struct Arrivals {
+  Forwarding::AsyncService* service;
+  grpc::ServerCompletionQueue* queue;
+  StreamQueues* streams;
+};
+
+// One stream. Held by itself until it comes, then by the service until OnDone(), and by the calls
+// that it has at the store.
 //
 // Reading and answering meet under the mutex; the store, serializing and gRPC are called outside.
-class Session final : public grpc::ServerBidiReactor<ExchangeRequest, ExchangeResponse>,
+class Session final : public ServerStream<ExchangeRequest, ExchangeResponse>,
                       public std::enable_shared_from_this<Session> {
  public:
-  explicit Session(std::shared_ptr<Shared> shared)
+  Session(std::shared_ptr<Shared> shared, Arrivals arrivals)
       : shared_(std::move(shared)),
+        arrivals_(arrivals),
         reader_({.call_bytes_max = shared_->options.call_bytes_max}),
         answers_(shared_->options.fragment_bytes, shared_->options.message_bytes) {}
 
-  void Start() {
-    StartSendInitialMetadata();
-    StartRead(&incoming_);
-  }
-  // Ends it before it began. A cancellation that comes later must not finish it once more.
-  void Refuse(grpc::Status status) {
-    {
-      absl::MutexLock lock(&mutex_);
-      ending_ = finished_ = true;
-    }
-    Finish(std::move(status));
+  // Waits for a call with a session of its own.
+  static void Await(std::shared_ptr<Shared> shared, Arrivals arrivals) {
+    auto session = std::make_shared<Session>(std::move(shared), arrivals);
+    session->waiting_ = session;
+    session->Post(arrivals.streams,
+                  [arrivals](auto* context, auto* stream, auto* queue, void* tag) {
+                    arrivals.service->RequestExchange(context, stream, queue, arrivals.queue, tag);
+                  });
   }
 
   void Drain() {
@@ -104,6 +111,7 @@ class Session final : public grpc::ServerBidiReactor<ExchangeRequest, ExchangeRe
     if (write) StartWrite(&outgoing_);
   }
 
+  void OnArrival(bool ok) override;
   void OnReadDone(bool ok) override;
   void OnWriteDone(bool ok) override;
   void OnCancel() override { End(grpc::Status(grpc::StatusCode::CANCELLED, "the caller left")); }
@@ -141,6 +149,8 @@ class Session final : public grpc::ServerBidiReactor<ExchangeRequest, ExchangeRe
   }
 
   const std::shared_ptr<Shared> shared_;
+  const Arrivals arrivals_;
+  std::shared_ptr<Session> waiting_;
   ExchangeRequest incoming_;
   ExchangeResponse outgoing_;
   // Used by the reading reaction alone, of which there is one at a time.
@@ -191,6 +201,22 @@ bool Session::TakeFinish() {
   if (!ending_ && !is_done) return false;
   ending_ = finished_ = true;
   return true;
+}
+
+void Session::OnArrival(bool ok) {
+  const std::shared_ptr<Session> self = std::move(waiting_);
+  if (!ok) return;
+  Await(shared_, arrivals_);
+  // Before others may write: a message that goes first would bring the headers as well.
+  StartSendInitialMetadata();
+  bool refuse = false;
+  {
+    absl::MutexLock lock(&shared_->mutex);
+    shared_->sessions.insert(self);
+    refuse = shared_->draining;
+  }
+  if (refuse) return End(grpc::Status(grpc::StatusCode::UNAVAILABLE, "this process is draining"));
+  StartRead(&incoming_);
 }
 
 void Session::OnReadDone(bool ok) {
@@ -385,28 +411,11 @@ void Session::CancelCalls() {
 
 }  // namespace
 
-class ForwardingService::Impl final : public Forwarding::CallbackService {
- public:
-  explicit Impl(std::shared_ptr<Shared> shared) : shared_(std::move(shared)) {}
+struct ForwardingService::Impl {
+  explicit Impl(std::shared_ptr<Shared> shared_in) : shared(std::move(shared_in)) {}
 
-  grpc::ServerBidiReactor<ExchangeRequest, ExchangeResponse>* Exchange(
-      grpc::CallbackServerContext*) override {
-    auto session = std::make_shared<Session>(shared_);
-    bool refuse = false;
-    {
-      absl::MutexLock lock(&shared_->mutex);
-      shared_->sessions.insert(session);
-      refuse = shared_->draining;
-    }
-    if (refuse) {
-      session->Refuse(grpc::Status(grpc::StatusCode::UNAVAILABLE, "this process is draining"));
-    } else {
-      session->Start();
-    }
-    return session.get();
-  }
-
-  const std::shared_ptr<Shared> shared_;
+  Forwarding::AsyncService service;
+  const std::shared_ptr<Shared> shared;
 };
 
 ForwardingService::ForwardingService(const Clock* clock, RecordStore* store,
@@ -420,20 +429,24 @@ ForwardingService::ForwardingService(const Clock* clock, RecordStore* store,
 
 ForwardingService::~ForwardingService() = default;
 
-grpc::Service* ForwardingService::service() { return impl_.get(); }
+grpc::Service* ForwardingService::service() { return &impl_->service; }
+
+void ForwardingService::Serve(grpc::ServerCompletionQueue* arrivals, StreamQueues* queues) {
+  Session::Await(impl_->shared, {&impl_->service, arrivals, queues});
+}
 
 void ForwardingService::Drain() {
   std::vector<std::shared_ptr<Session>> sessions;
   {
-    absl::MutexLock lock(&impl_->shared_->mutex);
-    impl_->shared_->draining = true;
-    sessions.assign(impl_->shared_->sessions.begin(), impl_->shared_->sessions.end());
+    absl::MutexLock lock(&impl_->shared->mutex);
+    impl_->shared->draining = true;
+    sessions.assign(impl_->shared->sessions.begin(), impl_->shared->sessions.end());
   }
   for (const std::shared_ptr<Session>& session : sessions) session->Drain();
 }
 
 bool ForwardingService::WaitIdle(absl::Duration timeout) {
-  Shared& shared = *impl_->shared_;
+  Shared& shared = *impl_->shared;
   const SteadyTime until = shared.clock->SteadyNow() + timeout;
   absl::MutexLock lock(&shared.mutex);
   while (!shared.sessions.empty()) {

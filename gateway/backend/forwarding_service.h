@@ -7,12 +7,9 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "common/rpc/stream_server.h"
 #include "common/store/record_store.h"
 #include "common/time/clock.h"
-
-namespace grpc {
-class Service;
-}  // namespace grpc
 
 namespace homeport {
 
@@ -46,15 +43,15 @@ struct ForwardingServiceOptions {
 //
 // Thread-safe. `clock` and `store` must outlive it; it must outlive the server that it is
 // registered with, and the store must have called all `done`s before it goes.
-class ForwardingService {
+class ForwardingService final : public StreamService {
  public:
   ForwardingService(const Clock* clock, RecordStore* store, ForwardingServiceOptions options);
-  ~ForwardingService();
+  ~ForwardingService() override;
   ForwardingService(const ForwardingService&) = delete;
   ForwardingService& operator=(const ForwardingService&) = delete;
 
-  // To be registered with a server; owned by this.
-  grpc::Service* service();
+  grpc::Service* service() override;
+  void Serve(grpc::ServerCompletionQueue* arrivals, StreamQueues* queues) override;
 
   // Tells every caller that this process will stop: they finish what they have under way, leave and
   // send nothing new. New streams are refused (UNAVAILABLE). Can not be undone.
@@ -63,7 +60,7 @@ class ForwardingService {
   bool WaitIdle(absl::Duration timeout);
 
  private:
-  class Impl;
+  struct Impl;
   std::unique_ptr<Impl> impl_;
 };
 

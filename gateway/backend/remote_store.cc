@@ -9,6 +9,7 @@
 #include "absl/random/random.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
+#include "common/rpc/client_stream.h"
 #include "common/status/error.h"
 #include "gateway/backend/frames/backoff.h"
 #include "gateway/backend/frames/call_table.h"
@@ -80,13 +81,14 @@ CallTableOptions TableOptions(const RemoteStoreOptions& options) {
   return table;
 }
 
-// Drives a CallTable: one thread for what happens by time, gRPC's threads for the rest.
+// Drives a CallTable: one thread for what happens by time, those of the queues for the rest.
 class Link : public std::enable_shared_from_this<Link> {
  public:
-  Link(const Clock* clock, RemoteStoreOptions options,
+  Link(const Clock* clock, StreamQueues* queues, RemoteStoreOptions options,
        absl::AnyInvocable<void(absl::Duration)> on_round_trip,
        absl::AnyInvocable<void(std::string)> on_lost)
       : clock_(clock),
+        queues_(queues),
         options_(std::move(options)),
         on_round_trip_(std::move(on_round_trip)),
         on_lost_(std::move(on_lost)),
@@ -106,17 +108,19 @@ class Link : public std::enable_shared_from_this<Link> {
  private:
   // One stream. It owns itself until OnDone(), and it always comes to that: the hold is given back
   // when reading has ended and no write is under way. Guarded by the link's mutex.
-  class Stream final : public grpc::ClientBidiReactor<ExchangeRequest, ExchangeResponse> {
+  class Stream final : public ClientStream<ExchangeRequest, ExchangeResponse> {
    public:
     Stream(std::shared_ptr<Link> link, std::shared_ptr<grpc::Channel> channel)
         : link_(std::move(link)), channel_(std::move(channel)), stub_(channel_) {}
 
     void Start() {
-      context_.set_wait_for_ready(true);
-      stub_.async()->Exchange(&context_, this);
+      context().set_wait_for_ready(true);
       AddHold();
       StartRead(&incoming_);
-      StartCall();
+      ClientStream::Start(link_->queues_,
+                          [this](grpc::ClientContext* context, grpc::CompletionQueue* queue) {
+                            return stub_.PrepareAsyncExchange(context, queue);
+                          });
     }
     void OnReadDone(bool ok) override { link_->OnReadDone(this, ok); }
     void OnWriteDone(bool ok) override { link_->OnWriteDone(this, ok); }
@@ -130,7 +134,6 @@ class Link : public std::enable_shared_from_this<Link> {
     std::shared_ptr<Stream> self_;
     std::shared_ptr<grpc::Channel> channel_;
     Forwarding::Stub stub_;
-    grpc::ClientContext context_;
     ExchangeRequest outgoing_;
     ExchangeResponse incoming_;
     bool writing_ = false;
@@ -166,6 +169,7 @@ class Link : public std::enable_shared_from_this<Link> {
   }
 
   const Clock* const clock_;
+  StreamQueues* const queues_;
   const RemoteStoreOptions options_;
   // Called from reactions of the one stream that there is, so never twice at a time.
   absl::AnyInvocable<void(absl::Duration)> on_round_trip_;
@@ -243,7 +247,7 @@ void Link::CancelCall(uint64_t call) {
     if (IsDrained()) drained = End("drained");
   }
   StartWrite(stream);
-  if (drained != nullptr) drained->context_.TryCancel();
+  if (drained != nullptr) drained->context().TryCancel();
   RunAll(outcome.completions);
   absl::MutexLock lock(&mutex_);
   if (--cancelling_ == 0) settled_.SignalAll();
@@ -292,7 +296,7 @@ void Link::OnReadDone(Stream* stream, bool ok) {
   StartWrite(write);
   if (release) stream->RemoveHold();
   if (!ok) return;
-  if (ended != nullptr) ended->context_.TryCancel();
+  if (ended != nullptr) ended->context().TryCancel();
   if (outcome.round_trip && on_round_trip_) {
     CallbackScope scope(this);
     on_round_trip_(*outcome.round_trip);
@@ -366,7 +370,7 @@ void Link::Drive() {
         stream_ = started = std::make_shared<Stream>(shared_from_this(), channel_);
         stream_->self_ = stream_;
         table_.OnStreamStarted(now);
-        // Until StartCall() the reactor takes no writes from elsewhere.
+        // Until it is started the stream takes no writes from elsewhere.
         table_.Fill(now, &stream_->outgoing_);
         stream_->writing_ = true;
       } else {
@@ -389,7 +393,7 @@ void Link::Drive() {
       StartWrite(started.get());
     }
     StartWrite(write);
-    if (ended != nullptr) ended->context_.TryCancel();
+    if (ended != nullptr) ended->context().TryCancel();
     RunAll(outcome.completions);
   }
 }
@@ -402,8 +406,9 @@ void Link::Shutdown() {
     stream = End("closed here");
     wake_.Signal();
   }
-  // In one of our own callbacks waiting for it would be for ever: all goes when it has returned.
-  const bool inside = running_callbacks_of == this;
+  // In one of our own callbacks waiting for it would be for ever, and so it would on the thread
+  // that its events come on: all goes when it has returned.
+  const bool inside = running_callbacks_of == this || CallQueue::IsQueueThread();
   if (inside) {
     thread_.detach();
   } else {
@@ -414,7 +419,7 @@ void Link::Shutdown() {
     absl::MutexLock lock(&mutex_);
     stream = End("closed here");
   }
-  if (stream != nullptr) stream->context_.TryCancel();
+  if (stream != nullptr) stream->context().TryCancel();
   stream = nullptr;
   if (inside) return;
   absl::MutexLock lock(&mutex_);
@@ -441,11 +446,11 @@ class GrpcRemoteStore final : public RemoteStore {
 }  // namespace
 
 std::shared_ptr<RemoteStore> RemoteStore::Create(
-    const Clock* clock, RemoteStoreOptions options,
+    const Clock* clock, StreamQueues* queues, RemoteStoreOptions options,
     absl::AnyInvocable<void(absl::Duration)> on_round_trip,
     absl::AnyInvocable<void(std::string)> on_lost) {
   return std::make_shared<GrpcRemoteStore>(std::make_shared<Link>(
-      clock, std::move(options), std::move(on_round_trip), std::move(on_lost)));
+      clock, queues, std::move(options), std::move(on_round_trip), std::move(on_lost)));
 }
 
 }  // namespace homeport

@@ -6,6 +6,7 @@
 
 #include "absl/functional/any_invocable.h"
 #include "absl/time/time.h"
+#include "common/rpc/stream_queues.h"
 #include "common/store/record_store.h"
 #include "common/time/clock.h"
 
@@ -30,8 +31,11 @@ struct RemoteStoreOptions {
 // stream and waits for callbacks.
 class RemoteStore : public RecordStore {
  public:
-  // `on_round_trip` gets every measured round trip, `on_lost` the reason of every loss; any thread.
-  static std::shared_ptr<RemoteStore> Create(const Clock* clock, RemoteStoreOptions options,
+  // `clock` and `queues` must outlive it, and `queues` its callbacks: destroyed on the thread of a
+  // queue it does not wait for them. `on_round_trip` gets every measured round trip, `on_lost` the
+  // reason of every loss; any thread.
+  static std::shared_ptr<RemoteStore> Create(const Clock* clock, StreamQueues* queues,
+                                             RemoteStoreOptions options,
                                              absl::AnyInvocable<void(absl::Duration)> on_round_trip,
                                              absl::AnyInvocable<void(std::string)> on_lost);
   // True while a stream is up.

@@ -20,8 +20,9 @@ constexpr absl::Duration kRelayInterval = absl::Milliseconds(500);
 
 class LinkManager::Impl {
  public:
-  Impl(Replica* replica, LinkOptions options)
+  Impl(Replica* replica, StreamQueues* queues, LinkOptions options)
       : replica_(replica),
+        queues_(queues),
         options_(std::move(options)),
         puller_(replica->name(), options_.silence_max) {
     OnTopology();
@@ -49,8 +50,8 @@ class LinkManager::Impl {
             peers_[info.name.value()] = std::move(kept->second);
             gone.erase(kept);
           } else {
-            peers_[info.name.value()] = {address,
-                                         PeerLink::Create(replica_, info.name, address, options_)};
+            peers_[info.name.value()] = {address, PeerLink::Create(replica_, queues_, &runner_,
+                                                                   info.name, address, options_)};
           }
         }
       }
@@ -87,8 +88,9 @@ class LinkManager::Impl {
       order_.clear();
     }
     replica_->RemoveListener(listener_);
-    runner_.Stop();
+    // They end on the runner.
     for (auto& [name, peer] : peers) peer.link->Stop();
+    runner_.Stop();
   }
 
  private:
@@ -191,6 +193,7 @@ class LinkManager::Impl {
   }
 
   Replica* const replica_;
+  StreamQueues* const queues_;
   const LinkOptions options_;
   int listener_ = 0;
   mutable absl::Mutex mutex_;
@@ -204,8 +207,8 @@ class LinkManager::Impl {
   Runner runner_;
 };
 
-LinkManager::LinkManager(Replica* replica, LinkOptions options)
-    : impl_(std::make_unique<Impl>(replica, std::move(options))) {}
+LinkManager::LinkManager(Replica* replica, StreamQueues* queues, LinkOptions options)
+    : impl_(std::make_unique<Impl>(replica, queues, std::move(options))) {}
 LinkManager::~LinkManager() = default;
 void LinkManager::OnTopology() { impl_->OnTopology(); }
 std::vector<v1::LinkStatus> LinkManager::Status() const { return impl_->Status(); }

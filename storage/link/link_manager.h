@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "common/rpc/stream_queues.h"
 #include "homeport/v1/admin.pb.h"
 #include "storage/replica/replica.h"
 
@@ -28,10 +29,11 @@ struct LinkOptions {
 };
 
 // One link a peer, each over one long-lived stream, opened again after every loss. Thread-safe. The
-// replica must outlive it.
+// replica and `queues`, on
+// which the streams' events come, must outlive it.
 class LinkManager {
  public:
-  LinkManager(Replica* replica, LinkOptions options);
+  LinkManager(Replica* replica, StreamQueues* queues, LinkOptions options);
   ~LinkManager();
 
   // The topology has changed: links to new peers are opened, those to gone ones closed.

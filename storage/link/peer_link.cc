@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "common/log/log.h"
+#include "common/rpc/client_stream.h"
 #include "homeport/internal/v1/replication.grpc.pb.h"
 #include "storage/replication/block_codec.h"
 #include "storage/replication/intake.h"
@@ -45,9 +46,11 @@ std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address) {
 
 class GrpcPeerLink final : public PeerLink, public std::enable_shared_from_this<GrpcPeerLink> {
  public:
-  GrpcPeerLink(Replica* replica, ReplicaName peer, const std::string& address,
-               const LinkOptions& options)
+  GrpcPeerLink(Replica* replica, StreamQueues* queues, Runner* runner, ReplicaName peer,
+               const std::string& address, const LinkOptions& options)
       : replica_(replica),
+        queues_(queues),
+        runner_(runner),
         options_(options),
         address_(address),
         channel_(MakeChannel(address)),
@@ -136,18 +139,23 @@ class GrpcPeerLink final : public PeerLink, public std::enable_shared_from_this<
   }
 
  private:
-  // One life of the stream. gRPC calls OnDone last, which frees it.
-  class Stream final : public grpc::ClientBidiReactor<PullRequest, PullResponse> {
+  // One life of the stream; OnDone comes last, and frees it.
+  class Stream final : public ClientStream<PullRequest, PullResponse> {
    public:
     explicit Stream(std::shared_ptr<GrpcPeerLink> link) : link_(std::move(link)) {}
-    void OnReadDone(bool ok) override { link_->OnRead(this, ok); }
-    void OnWriteDone(bool ok) override { link_->OnWritten(this, ok); }
+    void OnReadDone(bool ok) override {
+      link_->runner_->Run([this, ok] { link_->OnRead(this, ok); });
+    }
+    void OnWriteDone(bool ok) override {
+      link_->runner_->Run([this, ok] { link_->OnWritten(this, ok); });
+    }
     void OnDone(const grpc::Status& status) override {
-      link_->OnEnded(this, status);
-      delete this;
+      link_->runner_->Run([this, status] {
+        link_->OnEnded(this, status);
+        delete this;
+      });
     }
 
-    grpc::ClientContext context;
     PullRequest request;
     PullResponse response;
     bool writing = false;
@@ -177,7 +185,6 @@ class GrpcPeerLink final : public PeerLink, public std::enable_shared_from_this<
     heard_ = now;
     ended_ = absl::OkStatus();
     read_due_ = false;
-    stub_->async()->Pull(&stream_->context, stream_);
     const auto topology = replica_->topology();
     fingerprint_ = topology->fingerprint();
     hello_sent_ = replica_->ClockReading();
@@ -190,13 +197,16 @@ class GrpcPeerLink final : public PeerLink, public std::enable_shared_from_this<
     stream_->holds = true;
     stream_->StartWrite(&stream_->request);
     stream_->StartRead(&stream_->response);
-    stream_->StartCall();
+    stream_->Start(queues_, [this](grpc::ClientContext* context, grpc::CompletionQueue* queue)
+                                ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+                                  return stub_->PrepareAsyncPull(context, queue);
+                                });
   }
 
   void EndLocked(absl::Status why) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     if (ended_.ok()) ended_ = std::move(why);
     if (stream_ == nullptr) return;
-    stream_->context.TryCancel();
+    stream_->context().TryCancel();
     if (stream_->holds) {
       stream_->holds = false;
       stream_->RemoveHold();
@@ -355,6 +365,8 @@ class GrpcPeerLink final : public PeerLink, public std::enable_shared_from_this<
   }
 
   Replica* const replica_;
+  StreamQueues* const queues_;
+  Runner* const runner_;
   const LinkOptions options_;
   const std::string address_;
   mutable absl::Mutex mutex_;
@@ -384,9 +396,10 @@ class GrpcPeerLink final : public PeerLink, public std::enable_shared_from_this<
 
 }  // namespace
 
-std::shared_ptr<PeerLink> PeerLink::Create(Replica* replica, ReplicaName peer,
-                                           const std::string& address, const LinkOptions& options) {
-  return std::make_shared<GrpcPeerLink>(replica, std::move(peer), address, options);
+std::shared_ptr<PeerLink> PeerLink::Create(Replica* replica, StreamQueues* queues, Runner* runner,
+                                           ReplicaName peer, const std::string& address,
+                                           const LinkOptions& options) {
+  return std::make_shared<GrpcPeerLink>(replica, queues, runner, std::move(peer), address, options);
 }
 
 }  // namespace homeport

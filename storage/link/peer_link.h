@@ -5,8 +5,10 @@
 #include <optional>
 #include <string>
 
+#include "common/rpc/stream_queues.h"
 #include "storage/link/link_manager.h"
 #include "storage/replica/replica.h"
+#include "storage/replica/runner.h"
 #include "storage/replication/relay_planner.h"
 
 namespace homeport {
@@ -34,8 +36,11 @@ class PeerLink {
   // Ends the stream for good. Returns once no callback will touch the replica any more.
   virtual void Stop() = 0;
 
-  static std::shared_ptr<PeerLink> Create(Replica* replica, ReplicaName peer,
-                                          const std::string& address, const LinkOptions& options);
+  // `queues` has the stream's events, which `runner` then takes in: they may take long. Both
+  // outlive the link's Stop().
+  static std::shared_ptr<PeerLink> Create(Replica* replica, StreamQueues* queues, Runner* runner,
+                                          ReplicaName peer, const std::string& address,
+                                          const LinkOptions& options);
 };
 
 }  // namespace homeport

@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "common/log/log.h"
+#include "common/rpc/server_stream.h"
 #include "homeport/internal/v1/replication.grpc.pb.h"
 #include "storage/replica/runner.h"
 #include "storage/replication/link_sender.h"
@@ -33,11 +34,11 @@ LinkSender::Options SenderOptions(const Replica& replica,
   return sender;
 }
 
-// What a stream's sender shares with the thread that fills it. The reactor goes when gRPC says so;
-// this stays while a closure may still look at it.
+// What a stream's sender shares with the thread that fills it, on which it also takes in what
+// comes. The call goes when gRPC says so; this stays while a closure may still look at it.
 class SenderStream : public std::enable_shared_from_this<SenderStream> {
  public:
-  using Reactor = grpc::ServerBidiReactor<PullRequest, PullResponse>;
+  using Call = ServerStream<PullRequest, PullResponse>;
 
   SenderStream(Replica* replica, const ReplicationServiceOptions& options, Runner* runner)
       : replica_(replica),
@@ -45,20 +46,20 @@ class SenderStream : public std::enable_shared_from_this<SenderStream> {
         runner_(runner),
         sender_(SenderOptions(*replica, options), replica->engine()) {}
 
-  void Attach(Reactor* reactor) {
+  void Attach(Call* call) {
     absl::MutexLock lock(&mutex_);
-    reactor_ = reactor;
-    reactor_->StartRead(&request_);
+    call_ = call;
+    call_->StartRead(&request_);
   }
   void Detach() {
     absl::MutexLock lock(&mutex_);
-    reactor_ = nullptr;
+    call_ = nullptr;
   }
 
   void OnReadDone(bool ok) {
     {
       absl::MutexLock lock(&mutex_);
-      if (reactor_ == nullptr || finished_) return;
+      if (call_ == nullptr || finished_) return;
       if (!ok) return FinishLocked(grpc::Status::OK);
       const auto view = replica_->view();
       if (!greeted_ && !GreetLocked(*view)) return;
@@ -66,7 +67,7 @@ class SenderStream : public std::enable_shared_from_this<SenderStream> {
       if (request_.has_hello()) replica_->OnPeerHello(request_.hello());
       replica_->OnPeerAcknowledged(sender_.peer(), request_.acknowledged());
       request_.Clear();
-      reactor_->StartRead(&request_);
+      call_->StartRead(&request_);
     }
     Wake();
   }
@@ -126,14 +127,14 @@ class SenderStream : public std::enable_shared_from_this<SenderStream> {
                     replica_->clock()->WallNow());
     }
     writing_ = true;
-    reactor_->StartWrite(&response_);
+    call_->StartWrite(&response_);
     return greeted_;
   }
 
   void Pump() {
     woken_ = false;
     absl::MutexLock lock(&mutex_);
-    if (reactor_ == nullptr || finished_ || writing_ || !greeted_) return;
+    if (call_ == nullptr || finished_ || writing_ || !greeted_) return;
     if (auto topology = replica_->topology(); topology != topology_) {
       topology_ = topology;
       sender_.OnTopology(std::move(topology));
@@ -164,20 +165,20 @@ class SenderStream : public std::enable_shared_from_this<SenderStream> {
       }
     }
     writing_ = true;
-    reactor_->StartWrite(&response_);
+    call_->StartWrite(&response_);
   }
 
   void FinishLocked(const grpc::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    if (finished_ || reactor_ == nullptr) return;
+    if (finished_ || call_ == nullptr) return;
     finished_ = true;
-    reactor_->Finish(status);
+    call_->Finish(status);
   }
 
   Replica* const replica_;
   const ReplicationServiceOptions options_;
   Runner* const runner_;
   mutable absl::Mutex mutex_;
-  Reactor* reactor_ ABSL_GUARDED_BY(mutex_) = nullptr;
+  Call* call_ ABSL_GUARDED_BY(mutex_) = nullptr;
   LinkSender sender_ ABSL_GUARDED_BY(mutex_);
   std::shared_ptr<const Topology> topology_ ABSL_GUARDED_BY(mutex_);
   PullRequest request_ ABSL_GUARDED_BY(mutex_);
@@ -190,62 +191,21 @@ class SenderStream : public std::enable_shared_from_this<SenderStream> {
   bool finished_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
-class SenderReactor final : public SenderStream::Reactor {
- public:
-  SenderReactor(std::shared_ptr<SenderStream> stream, absl::AnyInvocable<void()> on_done)
-      : stream_(std::move(stream)), on_done_(std::move(on_done)) {
-    stream_->Attach(this);
-  }
-  void OnReadDone(bool ok) override { stream_->OnReadDone(ok); }
-  void OnWriteDone(bool ok) override { stream_->OnWriteDone(ok); }
-  void OnCancel() override { stream_->Finish(grpc::Status::CANCELLED); }
-  void OnDone() override {
-    stream_->Detach();
-    on_done_();
-    delete this;
-  }
-
- private:
-  std::shared_ptr<SenderStream> stream_;
-  absl::AnyInvocable<void()> on_done_;
-};
-
-// Ends a call that is not taken up.
-class RefusingReactor final : public SenderStream::Reactor {
- public:
-  explicit RefusingReactor(const grpc::Status& status) { Finish(status); }
-  void OnDone() override { delete this; }
-};
-
 }  // namespace
 
-class ReplicationService::Impl final : public internal::v1::Replication::CallbackService {
+class ReplicationService::Impl {
  public:
   Impl(Replica* replica, ReplicationServiceOptions options) : replica_(replica), options_(options) {
     listener_ = replica_->AddListener([this] { WakeAll(); });
   }
-  ~Impl() override {
+  ~Impl() {
     replica_->RemoveListener(listener_);
     runner_.Stop();
   }
 
-  grpc::ServerBidiReactor<PullRequest, PullResponse>* Pull(grpc::CallbackServerContext*) override {
-    auto stream = std::make_shared<SenderStream>(replica_, options_, &runner_);
-    int number = 0;
-    {
-      absl::MutexLock lock(&mutex_);
-      if (stopped_ || static_cast<int>(streams_.size()) >= options_.streams_max) {
-        return new RefusingReactor(
-            stopped_ ? grpc::Status(grpc::StatusCode::UNAVAILABLE, "the replica is stopping")
-                     : grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED, "too many links"));
-      }
-      number = ++last_;
-      streams_[number] = stream;
-    }
-    return new SenderReactor(std::move(stream), [this, number] {
-      absl::MutexLock lock(&mutex_);
-      streams_.erase(number);
-    });
+  grpc::Service* service() { return &service_; }
+  void Serve(grpc::ServerCompletionQueue* arrivals, StreamQueues* queues) {
+    (new Call(this))->Await(arrivals, queues);
   }
 
   void Stop() {
@@ -282,6 +242,76 @@ class ReplicationService::Impl final : public internal::v1::Replication::Callbac
   }
 
  private:
+  // One call, from when it is waited for. Deletes itself.
+  class Call final : public SenderStream::Call {
+   public:
+    explicit Call(Impl* impl) : impl_(impl) {}
+
+    void Await(grpc::ServerCompletionQueue* arrivals, StreamQueues* queues) {
+      arrivals_ = arrivals;
+      queues_ = queues;
+      Post(queues, [&](auto* context, auto* stream, auto* queue, void* tag) {
+        impl_->service_.RequestPull(context, stream, queue, arrivals, tag);
+      });
+    }
+    void OnArrival(bool ok) override {
+      if (!ok) {
+        delete this;
+        return;
+      }
+      (new Call(impl_))->Await(arrivals_, queues_);
+      if (grpc::Status taken = impl_->Take(this); !taken.ok()) Finish(taken);
+    }
+    // What is taken in may wait for a message that is being filled, and a queue must not.
+    void OnReadDone(bool ok) override {
+      impl_->runner_.Run([stream = stream_, ok] { stream->OnReadDone(ok); });
+    }
+    void OnWriteDone(bool ok) override {
+      impl_->runner_.Run([stream = stream_, ok] { stream->OnWriteDone(ok); });
+    }
+    void OnCancel() override {
+      if (stream_ == nullptr) return;
+      impl_->runner_.Run([stream = stream_] { stream->Finish(grpc::Status::CANCELLED); });
+    }
+    void OnDone() override {
+      impl_->runner_.Run([this] {
+        if (stream_ != nullptr) impl_->Remove(number_, *stream_);
+        delete this;
+      });
+    }
+
+   private:
+    friend class Impl;
+    Impl* const impl_;
+    grpc::ServerCompletionQueue* arrivals_ = nullptr;
+    StreamQueues* queues_ = nullptr;
+    // None if it was refused.
+    std::shared_ptr<SenderStream> stream_;
+    int number_ = 0;
+  };
+
+  // An error refuses the call.
+  grpc::Status Take(Call* call) {
+    auto stream = std::make_shared<SenderStream>(replica_, options_, &runner_);
+    {
+      absl::MutexLock lock(&mutex_);
+      if (stopped_) return {grpc::StatusCode::UNAVAILABLE, "the replica is stopping"};
+      if (static_cast<int>(streams_.size()) >= options_.streams_max) {
+        return {grpc::StatusCode::RESOURCE_EXHAUSTED, "too many links"};
+      }
+      call->number_ = ++last_;
+      streams_[call->number_] = stream;
+      call->stream_ = stream;
+      // Before Stop() can end it.
+      stream->Attach(call);
+    }
+    return grpc::Status::OK;
+  }
+  void Remove(int number, SenderStream& stream) {
+    stream.Detach();
+    absl::MutexLock lock(&mutex_);
+    streams_.erase(number);
+  }
   void WakeAll() {
     absl::MutexLock lock(&mutex_);
     for (auto& [number, stream] : streams_) stream->Wake();
@@ -289,6 +319,7 @@ class ReplicationService::Impl final : public internal::v1::Replication::Callbac
 
   Replica* const replica_;
   const ReplicationServiceOptions options_;
+  internal::v1::Replication::AsyncService service_;
   Runner runner_;
   int listener_ = 0;
   mutable absl::Mutex mutex_;
@@ -300,7 +331,10 @@ class ReplicationService::Impl final : public internal::v1::Replication::Callbac
 ReplicationService::ReplicationService(Replica* replica, ReplicationServiceOptions options)
     : impl_(std::make_unique<Impl>(replica, options)) {}
 ReplicationService::~ReplicationService() = default;
-grpc::Service* ReplicationService::service() { return impl_.get(); }
+grpc::Service* ReplicationService::service() { return impl_->service(); }
+void ReplicationService::Serve(grpc::ServerCompletionQueue* arrivals, StreamQueues* queues) {
+  impl_->Serve(arrivals, queues);
+}
 void ReplicationService::Stop() { impl_->Stop(); }
 std::vector<PullingPeer> ReplicationService::Peers() const { return impl_->Peers(); }
 

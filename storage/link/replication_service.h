@@ -5,12 +5,9 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "common/rpc/stream_server.h"
 #include "homeport/v1/admin.pb.h"
 #include "storage/replica/replica.h"
-
-namespace grpc {
-class Service;
-}
 
 namespace homeport {
 
@@ -32,13 +29,13 @@ struct PullingPeer {
 
 // Thread-safe. The replica must outlive it, and the server that it is registered with must be shut
 // down before it is destroyed.
-class ReplicationService {
+class ReplicationService final : public StreamService {
  public:
   ReplicationService(Replica* replica, ReplicationServiceOptions options);
-  ~ReplicationService();
+  ~ReplicationService() override;
 
-  // To be registered with a server; owned by this.
-  grpc::Service* service();
+  grpc::Service* service() override;
+  void Serve(grpc::ServerCompletionQueue* arrivals, StreamQueues* queues) override;
   // Ends every stream; new ones are refused. Before the server's shutdown, which would wait for
   // them.
   void Stop();

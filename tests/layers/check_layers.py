@@ -77,7 +77,7 @@ EXEMPT = {
 }
 
 # Where gRPC's headers may be included: they cost seconds for each file.
-GRPC_FOLDERS = ("gateway/server", "gateway/backend", "storage/link", "client", "tests")
+GRPC_FOLDERS = ("common/rpc", "gateway/server", "gateway/backend", "storage/link", "client", "tests")
 
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.M)
 # Comments, strings and characters. Raw strings are matched whole.

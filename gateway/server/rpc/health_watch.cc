@@ -47,7 +47,7 @@ void HealthWatches::Remove(HealthWatch* watch) {
 void HealthWatch::Post() {
   watches_->queue().AddCall();
   context_.AsyncNotifyWhenDone(&done_event_);
-  grpc::ServerCompletionQueue* queue = watches_->queue().get();
+  grpc::ServerCompletionQueue* queue = watches_->queue().arrivals();
   watches_->service().RequestWatch(&context_, &request_, &writer_, queue, queue, &request_event_);
 }
 

@@ -6,7 +6,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
-#include "gateway/server/rpc/call_queue.h"
+#include "common/rpc/call_queue.h"
 #include "gateway/server/rpc/services.h"
 #include "gateway/server/serving_state.h"
 #include "grpcpp/alarm.h"
@@ -25,7 +25,7 @@ class HealthWatches {
   HealthWatches(HealthService* service, const ServingState* serving, CallQueue* queue,
                 absl::Duration interval, int watches_max);
 
-  // Waits for the first client. Before the queue starts.
+  // Waits for the first client. On the queue's thread.
   void Start();
   // Makes every watch look at its state now.
   void WakeAll();

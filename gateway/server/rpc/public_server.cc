@@ -13,6 +13,7 @@
 #include "gateway/server/rpc/info_methods.h"
 #include "gateway/server/rpc/key_value_methods.h"
 #include "gateway/server/serving_state.h"
+#include "grpcpp/alarm.h"
 #include "grpcpp/ext/proto_server_reflection_plugin.h"
 #include "grpcpp/health_check_service_interface.h"
 #include "grpcpp/resource_quota.h"
@@ -57,6 +58,27 @@ void Configure(grpc::ServerBuilder& builder) {
   builder.SetSyncServerOption(grpc::ServerBuilder::MAX_POLLERS, 1);
 }
 
+// Posts the calls of one queue on its thread, which alone may touch them.
+class FirstCalls {
+ public:
+  FirstCalls(CallQueue* queue, absl::AnyInvocable<void()> post)
+      : queue_(queue), post_(std::move(post)) {
+    queue_->AddCall();
+    alarm_.Set(queue_->get(), std::chrono::system_clock::time_point(), &event_);
+  }
+
+ private:
+  void OnAlarm(bool) {
+    post_();
+    queue_->RemoveCall();
+  }
+
+  CallQueue* const queue_;
+  absl::AnyInvocable<void()> post_;
+  QueueEvent event_ = QueueEvent::Of<&FirstCalls::OnAlarm>(this);
+  grpc::Alarm alarm_;
+};
+
 class GrpcPublicServer final : public PublicServer {
  public:
   GrpcPublicServer(const PublicServerOptions& options, Gateway* gateway, StatusSource status,
@@ -70,9 +92,19 @@ class GrpcPublicServer final : public PublicServer {
     shared_.slow_request = options.slow_request;
   }
 
-  ~GrpcPublicServer() override { Shutdown(absl::ZeroDuration()); }
+  ~GrpcPublicServer() override {
+    Shutdown(absl::ZeroDuration());
+    for (const auto& queue : queues_) queue->Stop();
+  }
 
   absl::Status Listen();
+  void Serve() override;
+  std::vector<CallQueue*> queues() override {
+    std::vector<CallQueue*> queues;
+    queues.reserve(queues_.size());
+    for (const auto& queue : queues_) queues.push_back(queue.get());
+    return queues;
+  }
   int port() const override { return port_; }
 
   void BeginDrain() override {
@@ -83,8 +115,6 @@ class GrpcPublicServer final : public PublicServer {
   void Shutdown(absl::Duration grace) override;
 
  private:
-  void PostCalls();
-
   const PublicServerOptions options_;
   const StatusSource status_;
   ServingState serving_;
@@ -97,6 +127,7 @@ class GrpcPublicServer final : public PublicServer {
   std::vector<std::unique_ptr<CallQueue>> queues_;
   std::vector<std::unique_ptr<UnaryPool>> pools_;
   std::unique_ptr<HealthWatches> watches_;
+  std::vector<std::unique_ptr<FirstCalls>> first_calls_;
   std::unique_ptr<grpc::Server> server_;
   int port_ = 0;
   absl::once_flag shut_down_;
@@ -128,25 +159,30 @@ absl::Status GrpcPublicServer::Listen() {
                      ": the port is in use, or the address is not one of this machine"),
         {{"address", options_.address}});
   }
-  PostCalls();
   for (const auto& queue : queues_) queue->Start();
   return absl::OkStatus();
 }
 
-void GrpcPublicServer::PostCalls() {
+void GrpcPublicServer::Serve() {
   methods_ = MakeKeyValueMethods(&key_value_, &shared_);
   for (PostedMethod& method :
        MakeInfoMethods(&locator_, &admin_, &health_, &shared_, &status_, &serving_)) {
     methods_.push_back(std::move(method));
   }
   for (const auto& queue : queues_) {
+    std::vector<UnaryPool*> pools;
     for (const PostedMethod& posted : methods_) {
       pools_.push_back(
           std::make_unique<UnaryPool>(&shared_, posted.method.get(), queue.get(), posted.posted));
-      pools_.back()->Fill();
+      pools.push_back(pools_.back().get());
     }
+    const bool watched = queue == queues_.front();
+    first_calls_.push_back(
+        std::make_unique<FirstCalls>(queue.get(), [this, watched, pools = std::move(pools)] {
+          for (UnaryPool* pool : pools) pool->Fill();
+          if (watched) watches_->Start();
+        }));
   }
-  watches_->Start();
 }
 
 void GrpcPublicServer::Shutdown(absl::Duration grace) {
@@ -157,13 +193,13 @@ void GrpcPublicServer::Shutdown(absl::Duration grace) {
     if (server_ != nullptr) {
       server_->Shutdown(absl::ToChronoTime(absl::Now() + grace));
     }
-    for (const auto& queue : queues_) queue->Stop();
+    for (const auto& queue : queues_) queue->WaitForCalls();
   });
 }
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<PublicServer>> PublicServer::Start(
+absl::StatusOr<std::unique_ptr<PublicServer>> PublicServer::Listen(
     const PublicServerOptions& options, Gateway* gateway, StatusSource status,
     std::shared_ptr<prometheus::Registry> registry) {
   auto server =

@@ -3,9 +3,11 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "common/rpc/call_queue.h"
 #include "gateway/server/admin_status.h"
 #include "gateway/server/gateway.h"
 #include "prometheus/registry.h"
@@ -37,27 +39,32 @@ inline constexpr int kRequestMessageBytesMax = 5 * 1024 * 1024;
 // The headers of a request at most, all together.
 inline constexpr int kRequestHeadersBytesMax = 16 * 1024;
 
-// Serves from Start() until Shutdown(). Thread-safe.
+// Listens from Listen(), serves from Serve() until Shutdown(). Thread-safe.
 //
 // Requests run on the queues' threads: a local read is answered where it was received, without any
 // hand-over. Errors carry a google.rpc.Status with an ErrorInfo in `grpc-status-details-bin`.
 class PublicServer {
  public:
-  // Shuts down without waiting for requests.
+  // Shuts down without waiting for requests, and ends the queues: nothing else may use them then.
   virtual ~PublicServer() = default;
 
   // `gateway` must outlive the server. UNAVAILABLE LISTEN_FAILED (address) when the address can not
   // be listened on. Registers its metrics (homeport_gateway_*) with `registry`.
-  static absl::StatusOr<std::unique_ptr<PublicServer>> Start(
+  static absl::StatusOr<std::unique_ptr<PublicServer>> Listen(
       const PublicServerOptions& options, Gateway* gateway, StatusSource status,
       std::shared_ptr<prometheus::Registry> registry);
 
+  // Takes requests; those that came before have waited. Once.
+  virtual void Serve() = 0;
+  // The queues on which requests are served, running from Listen() on: for streams that are to be
+  // served by the same threads.
+  virtual std::vector<CallQueue*> queues() = 0;
   // The port that is listened on.
   virtual int port() const = 0;
   // Health checks say "not serving" from now on; requests are still taken.
   virtual void BeginDrain() = 0;
   // Takes no more connections and requests, waits up to `grace` for requests in flight, cancels the
-  // rest, and returns when all are answered and no thread is left. Later calls do nothing.
+  // rest, and returns when all are answered. Later calls do nothing.
   virtual void Shutdown(absl::Duration grace) = 0;
 };
 

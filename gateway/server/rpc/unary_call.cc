@@ -33,7 +33,8 @@ void UnaryCall::Post() {
   writer_.emplace(&*context_);
   context_->AsyncNotifyWhenDone(&done_event_);
   pool_->queue().AddCall();
-  pool_->method().Request(&*context_, &request_, &*writer_, pool_->queue().get(), &request_event_);
+  pool_->method().Request(&*context_, &request_, &*writer_, pool_->queue().arrivals(),
+                          &request_event_);
 }
 
 void UnaryCall::OnRequest(bool ok) {

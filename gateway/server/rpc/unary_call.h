@@ -7,9 +7,9 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "common/rpc/call_queue.h"
 #include "common/store/cancellation.h"
 #include "gateway/server/gateway.h"
-#include "gateway/server/rpc/call_queue.h"
 #include "gateway/server/rpc/server_metrics.h"
 #include "google/protobuf/arena.h"
 #include "grpcpp/server_context.h"

@@ -82,26 +82,27 @@ class Replica {
  public:
   explicit Replica(int port = 0, ForwardingServiceOptions options = {})
       : service_(&system_clock, &store_, std::move(options)) {
-    grpc::ServerBuilder builder;
-    builder.AddListeningPort(absl::StrCat("127.0.0.1:", port), grpc::InsecureServerCredentials(),
-                             &port_);
-    builder.RegisterService(service_.service());
-    server_ = builder.BuildAndStart();
+    auto server = StreamServer::Start(absl::StrCat("127.0.0.1:", port), {&service_}, &queues_);
+    EXPECT_TRUE(server.ok()) << server.status();
+    server_ = *std::move(server);
+    port_ = server_->port();
   }
   ~Replica() { Kill(); }
   // Cuts every stream.
   void Kill() {
     if (server_ == nullptr) return;
-    server_->Shutdown(std::chrono::system_clock::now());
+    server_->Shutdown(absl::ZeroDuration());
     server_ = nullptr;
   }
   std::string address() const { return absl::StrCat("127.0.0.1:", port_); }
   int port() const { return port_; }
 
+  StreamQueues queues_{2};
+
   FakeStore store_;
   ForwardingService service_;
   int port_ = 0;
-  std::unique_ptr<grpc::Server> server_;
+  std::unique_ptr<StreamServer> server_;
 };
 
 // What a RemoteStore tells.
@@ -154,7 +155,7 @@ class ForwardingTest : public ::testing::Test {
     options.ping_interval = absl::Milliseconds(20);
     options.ping_timeout = kPatience;
     remote_ = RemoteStore::Create(
-        &system_clock, options, [this](absl::Duration) { events_.Ping(); },
+        &system_clock, &queues_, options, [this](absl::Duration) { events_.Ping(); },
         [this](std::string reason) { events_.Lost(std::move(reason)); });
   }
   std::shared_ptr<Result> Get(std::string id, std::string key = "", CallContext context = {}) {
@@ -169,6 +170,7 @@ class ForwardingTest : public ::testing::Test {
   }
 
   Events events_;
+  StreamQueues queues_{2};
   std::shared_ptr<RemoteStore> remote_;
 };
 

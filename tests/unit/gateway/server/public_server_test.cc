@@ -368,7 +368,7 @@ TEST_F(PublicServerTest, ABusyPortIsAnErrorThatNamesTheAddress) {
   PublicServerOptions options;
   options.address = absl::StrCat("127.0.0.1:", server_->port());
   const auto second =
-      PublicServer::Start(options, &world_.gateway(), {}, std::make_shared<prometheus::Registry>());
+      PublicServer::Listen(options, &world_.gateway(), {}, std::make_shared<prometheus::Registry>());
   EXPECT_EQ(second.status().code(), absl::StatusCode::kUnavailable);
   EXPECT_EQ(ReasonOf(second.status()), reason::kListenFailed);
   EXPECT_THAT(std::string(second.status().message()), testing::HasSubstr(options.address));

@@ -38,9 +38,10 @@ class ServerFixture : public testing::Test {
   }
 
   void Start() {
-    auto server = PublicServer::Start(options_, &world_.gateway(), status_, registry_);
+    auto server = PublicServer::Listen(options_, &world_.gateway(), status_, registry_);
     ASSERT_TRUE(server.ok()) << server.status();
     server_ = *std::move(server);
+    server_->Serve();
     channel_ = NewChannel();
     stub_ = v1::KeyValue::NewStub(channel_);
   }

@@ -59,17 +59,16 @@ class Node {
     ReplicationServiceOptions options;
     options.batch_bytes = batch_bytes;
     service_ = std::make_unique<ReplicationService>(replica_.get(), options);
-    grpc::ServerBuilder builder;
-    builder.AddListeningPort(absl::StrCat("127.0.0.1:", port_), grpc::InsecureServerCredentials(),
-                             &port_);
-    builder.RegisterService(service_->service());
-    server_ = builder.BuildAndStart();
-    ASSERT_NE(server_, nullptr);
+    auto server =
+        StreamServer::Start(absl::StrCat("127.0.0.1:", port_), {service_.get()}, &queues_);
+    ASSERT_TRUE(server.ok()) << server.status();
+    server_ = *std::move(server);
+    port_ = server_->port();
   }
   void Close() {
     if (server_ == nullptr) return;
     service_->Stop();
-    server_->Shutdown();
+    server_->Shutdown(absl::InfiniteDuration());
     server_.reset();
     service_.reset();
   }
@@ -77,7 +76,7 @@ class Node {
     for (Node* peer : peers) {
       options.dial[peer->replica_->name().value()] = absl::StrCat("127.0.0.1:", peer->port_);
     }
-    links_ = std::make_unique<LinkManager>(replica_.get(), options);
+    links_ = std::make_unique<LinkManager>(replica_.get(), &queues_, options);
   }
   void Hang() { links_.reset(); }
   absl::Status Put(const std::string& id, const std::string& value) {
@@ -120,9 +119,10 @@ class Node {
 
  private:
   int port_ = 0;
+  StreamQueues queues_{2};
   std::shared_ptr<Replica> replica_;
   std::unique_ptr<ReplicationService> service_;
-  std::unique_ptr<grpc::Server> server_;
+  std::unique_ptr<StreamServer> server_;
   std::unique_ptr<LinkManager> links_;
 };
 

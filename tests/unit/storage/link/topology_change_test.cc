@@ -1,5 +1,4 @@
 // Links over real streams, while the topology changes under them.
-#include <grpcpp/grpcpp.h>
 
 #include <memory>
 #include <string>
@@ -129,18 +128,19 @@ class TopologyChangeTest : public testing::Test {
       : sender_(OpenReplica("r0/a", &clock_, kSender, std::make_shared<MemoryDisk>())),
         receiver_(OpenReplica("r1/a", &clock_, Origin(2), receiver_disk_)),
         service_(sender_.get(), ReplicationServiceOptions()) {
-    grpc::ServerBuilder builder;
-    int port = 0;
-    builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
-    builder.RegisterService(service_.service());
-    server_ = builder.BuildAndStart();
-    options_.dial["r0/a"] = absl::StrCat("127.0.0.1:", port);
-    links_ = std::make_unique<LinkManager>(receiver_.get(), options_);
+    server_ = Serve(service_);
+    options_.dial["r0/a"] = absl::StrCat("127.0.0.1:", server_->port());
+    links_ = std::make_unique<LinkManager>(receiver_.get(), &queues_, options_);
   }
   ~TopologyChangeTest() override {
     if (links_ != nullptr) links_->Stop();
     service_.Stop();
-    server_->Shutdown();
+    server_->Shutdown(absl::InfiniteDuration());
+  }
+  std::unique_ptr<StreamServer> Serve(ReplicationService& service) {
+    auto server = StreamServer::Start("127.0.0.1:0", {&service}, &queues_);
+    EXPECT_TRUE(server.ok()) << server.status();
+    return *std::move(server);
   }
 
   const Origin kSender{1};
@@ -148,8 +148,9 @@ class TopologyChangeTest : public testing::Test {
   const std::shared_ptr<MemoryDisk> receiver_disk_ = std::make_shared<MemoryDisk>();
   std::shared_ptr<Replica> sender_;
   std::shared_ptr<Replica> receiver_;
+  StreamQueues queues_{2};
   ReplicationService service_;
-  std::unique_ptr<grpc::Server> server_;
+  std::unique_ptr<StreamServer> server_;
   LinkOptions options_;
   std::unique_ptr<LinkManager> links_;
 };
@@ -189,24 +190,20 @@ TEST_F(TopologyChangeTest, ANamespaceOfWhichEntriesWereLeftOutIsSeededWhenTheReg
   // What is here has holes, and is not shown.
   EXPECT_EQ(ReasonOf(Get(*receiver_, "first").status()), reason::kCatchingUp);
   sender_->SetTopology(grown);
-  links_ = std::make_unique<LinkManager>(receiver_.get(), options_);
+  links_ = std::make_unique<LinkManager>(receiver_.get(), &queues_, options_);
   // The sender has to know what the receiver has written itself: a link the other way round.
   ReplicationService back(receiver_.get(), ReplicationServiceOptions());
-  grpc::ServerBuilder builder;
-  int port = 0;
-  builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
-  builder.RegisterService(back.service());
-  const std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
+  const std::unique_ptr<StreamServer> server = Serve(back);
   LinkOptions options_back;
-  options_back.dial["r1/a"] = absl::StrCat("127.0.0.1:", port);
-  LinkManager links_back(sender_.get(), std::move(options_back));
+  options_back.dial["r1/a"] = absl::StrCat("127.0.0.1:", server->port());
+  LinkManager links_back(sender_.get(), &queues_, std::move(options_back));
   ASSERT_TRUE(WaitUntil(*receiver_, [this] { return receiver_->view()->seeding == nullptr; }));
   auto value = Get(*receiver_, "first");
   ASSERT_TRUE(value.ok()) << value.status();
   EXPECT_EQ(*value, "value");
   links_back.Stop();
   back.Stop();
-  server->Shutdown();
+  server->Shutdown(absl::InfiniteDuration());
 }
 
 }  // namespace

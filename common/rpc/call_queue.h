@@ -33,29 +33,40 @@ class QueueEvent {
 // Hands out events, one after the other, on its own thread.
 //
 // Calls that may still have an event under way are counted, since a completion queue must not be
-// shut down before the last operation on it began.
+// shut down before the last operation on it began. (Streams are counted by StreamQueues.)
 class CallQueue {
  public:
+  // With the arrivals of a server's calls, or without.
   explicit CallQueue(std::unique_ptr<grpc::ServerCompletionQueue> queue);
+  explicit CallQueue(std::unique_ptr<grpc::CompletionQueue> queue);
   // Stop() must have been called.
   ~CallQueue();
 
-  grpc::ServerCompletionQueue* get() { return queue_.get(); }
+  grpc::CompletionQueue* get() { return queue_.get(); }
+  // The same if it has arrivals; else null.
+  grpc::ServerCompletionQueue* arrivals() { return arrivals_; }
   void Start();
-  // Waits until no call is left, then for the thread. No call may be added any more, except by
-  // those that are there.
+  // Waits until no call is left. No call may be added any more, except by those that are there.
+  void WaitForCalls();
+  // Waits until no call is left, then for the thread; not on a queue's thread. No stream may be
+  // left. Idempotent.
   void Stop();
 
   void AddCall() { calls_.fetch_add(1); }
   void RemoveCall();
 
+  // True on the thread of any such queue: it must wait for no event.
+  static bool IsQueueThread();
+
  private:
   void Run();
 
-  std::unique_ptr<grpc::ServerCompletionQueue> queue_;
+  std::unique_ptr<grpc::CompletionQueue> queue_;
+  grpc::ServerCompletionQueue* arrivals_ = nullptr;
   std::atomic<int64_t> calls_{0};
   std::atomic<bool> stopping_{false};
-  absl::Mutex mutex_;  // guards nothing; its release makes Stop() look at `calls_` again
+  bool stopped_ = false;
+  absl::Mutex mutex_;  // guards nothing; its release makes who waits look at `calls_` again
   std::thread thread_;
 };
 
