@@ -25,6 +25,8 @@ absl::Time HybridClock::Physical(absl::Time wall, SteadyTime steady) {
     return physical_;
   }
   off_ = false;
+  // Most readings are of the same moment as the one before.
+  if (passed == absl::ZeroDuration()) return physical_;
   const absl::Duration slew_max = passed * kSlewShare;
   physical_ += std::clamp(offset_, -slew_max, slew_max);
   return physical_;

@@ -194,12 +194,12 @@ absl::StatusOr<std::optional<CompareRequest>> CompareInitiator::Piece(SteadyTime
       if (!summed.ok()) return summed.status();
       if (!*summed) return request;
       ranges_.reset();
-      for (uint32_t range = 0; range < kDigestRanges; ++range) {
-        ranges_.set(range, cut_->sums()[range] != (*their_sums_)[range]);
-      }
-      if (ranges_.none()) {
+      if (cut_->sums() == *their_sums_) {
         begin = Complete(wall);
         break;
+      }
+      for (uint32_t range = 0; range < kDigestRanges; ++range) {
+        ranges_.set(range, cut_->sums()[range] != (*their_sums_)[range]);
       }
       cut_->Seek({});
       return std::optional<CompareRequest>(AskForPage({}));
@@ -344,10 +344,11 @@ absl::Status CompareInitiator::TakeDigests(const CompareDigests& digests) {
       digests.items_size() != ranges) {
     return NoSense("does not have every range");
   }
-  their_sums_ = std::make_unique<NamespaceSums>();
-  for (int i = 0; i < ranges; ++i) {
-    (*their_sums_)[i] = {digests.sums(i), digests.sums2(i), digests.items(i)};
-  }
+  if (their_sums_ == nullptr) their_sums_ = std::make_unique<NamespaceSums>();
+  const uint64_t* first = digests.sums().data();
+  const uint64_t* second = digests.sums2().data();
+  const uint64_t* items = digests.items().data();
+  for (RangeSums& sums : *their_sums_) sums = {*first++, *second++, *items++};
   stage_ = Stage::kSumming;
   return absl::OkStatus();
 }

@@ -116,13 +116,16 @@ absl::StatusOr<bool> CompareResponder::Digest(CompareResponse& response) {
   auto summed = cut_->SumUp(kItemsPerPiece);
   if (!summed.ok() || !*summed) return summed;
   internal::v1::CompareDigests& digests = *response.mutable_digests();
-  digests.mutable_sums()->Reserve(kDigestRanges);
-  digests.mutable_sums2()->Reserve(kDigestRanges);
-  digests.mutable_items()->Reserve(kDigestRanges);
+  digests.mutable_sums()->Resize(kDigestRanges, 0);
+  digests.mutable_sums2()->Resize(kDigestRanges, 0);
+  digests.mutable_items()->Resize(kDigestRanges, 0);
+  uint64_t* first = digests.mutable_sums()->mutable_data();
+  uint64_t* second = digests.mutable_sums2()->mutable_data();
+  uint64_t* items = digests.mutable_items()->mutable_data();
   for (const RangeSums& sums : cut_->sums()) {
-    digests.add_sums(sums.first);
-    digests.add_sums2(sums.second);
-    digests.add_items(sums.items);
+    *first++ = sums.first;
+    *second++ = sums.second;
+    *items++ = sums.items;
   }
   digested_ = true;
   return true;

@@ -4,7 +4,6 @@
 
 #include <array>
 #include <bit>
-#include <map>
 #include <utility>
 
 #include "common/base/mutants.h"
@@ -71,11 +70,11 @@ bool TakeRecord(absl::string_view record, NamespaceSums& sums) {
   return reader.ok();
 }
 
-// The number of the last record of the namespace; 0: there is none.
+// The number of the last record of the namespace; 0: there is none. Slots are filled one after the
+// other, so those since the whole was written stand in their order.
 absl::StatusOr<uint64_t> ReadRecords(KvEngine* engine, absl::string_view name_space,
                                      const KvSnapshot* snapshot, NamespaceSums& sums) {
-  std::map<uint64_t, std::string> records;  // by number
-  uint64_t whole = 0;
+  uint64_t last = 0;
   const std::string prefix = NamespacePrefix(name_space);
   std::unique_ptr<KvIterator> it = engine->Iterate(Table::kDigests, PrefixEnd(prefix), snapshot);
   for (it->Seek(prefix); it->Valid(); it->Next()) {
@@ -83,15 +82,13 @@ absl::StatusOr<uint64_t> ReadRecords(KvEngine* engine, absl::string_view name_sp
       return Damaged();
     }
     const uint64_t number = WireReader(it->value()).Fixed64();
-    if (it->key().back() == '\0') whole = number;
     // A slot that was not used again since the whole was written says nothing any more.
-    if (number >= whole) records[number] = std::string(it->value());
+    if (number < last) break;
+    if (!TakeRecord(it->value(), sums)) return Damaged();
+    last = number;
   }
   if (auto status = it->status(); !status.ok()) return status;
-  for (const auto& [number, record] : records) {
-    if (!TakeRecord(record, sums)) return Damaged();
-  }
-  return records.empty() ? 0 : records.rbegin()->first;
+  return last;
 }
 
 // The length of the namespace and the record in an item's key, without unescaping; 0: no such key.

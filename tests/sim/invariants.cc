@@ -188,60 +188,65 @@ void Invariants::AfterCommit(int node) {
 
 void Invariants::OnFrame(const Link& link, const PeerBatch& batch) {
   const int node = link.to;
-  History& history = world_->history();
+  const uint64_t bit = uint64_t{1} << world_->shape().region_of[node];
   for (const std::string& bytes : batch.block.entries()) {
-    const uint64_t key = XXH3_64bits(bytes.data(), bytes.size());
-    const uint64_t bit = uint64_t{1} << world_->shape().region_of[node];
-    uint64_t& seen = frames_[key];
-    if ((seen & bit) != 0 && link.version == 0) continue;
-    seen |= bit;
-    auto entry = ParseEntry(bytes);
-    if (!entry.ok()) return world_->Fail(std::string(entry.status().message()));
-    const EntryRecord* known = history.Find(entry->origin(), entry->sequence());
-    if (known == nullptr || !known->on_disk || known->hash != History::HashOf(*entry)) {
-      return world_->Fail(absl::StrCat("a link carries ", Name(entry->origin(), entry->sequence()),
-                                       ", which is not the entry of that name"));
+    Frame& frame = frames_[XXH3_64bits(bytes.data(), bytes.size())];
+    if ((frame.regions & bit) != 0 && link.version == 0) continue;
+    if (frame.entry == nullptr) {
+      auto entry = ParseEntry(bytes);
+      if (!entry.ok()) return world_->Fail(std::string(entry.status().message()));
+      frame.entry = world_->history().Find(entry->origin(), entry->sequence());
+      if (frame.entry == nullptr || !frame.entry->on_disk ||
+          frame.entry->hash != History::HashOf(*entry)) {
+        return world_->Fail(absl::StrCat("a link carries ",
+                                         Name(entry->origin(), entry->sequence()),
+                                         ", which is not the entry of that name"));
+      }
     }
-    bool may = known->chain;
+    bool may = frame.entry->chain;
     for (int version = link.version_first; version <= link.version && !may; ++version) {
-      may = world_->shape().Holds(node, known->name_space, version);
+      may = world_->shape().Holds(node, frame.entry->name_space, version);
     }
     if (!may) {
       return world_->Fail(absl::StrCat(
-          "a link carries an entry of ", world_->shape().namespaces[known->name_space].name, " to ",
-          world_->shape().ReplicaNameOf(node), ", which may not hold it"));
+          "a link carries an entry of ", world_->shape().namespaces[frame.entry->name_space].name,
+          " to ", world_->shape().ReplicaNameOf(node), ", which may not hold it"));
     }
+    if (link.version == 0) frame.regions |= bit;
   }
+}
+
+std::string Invariants::Where(int node, int item) const {
+  const ItemRecord& record = world_->history().item(item);
+  return absl::StrCat(record.name_space_name, "/", record.id, "/", record.key, " at ",
+                      world_->shape().ReplicaNameOf(node));
 }
 
 void Invariants::CheckItem(int node, int item) {
   Node& at = world_->node(node);
   const ItemRecord& record = world_->history().item(item);
-  const std::string where = absl::StrCat(record.name_space_name, "/", record.id, "/", record.key,
-                                         " at ", world_->shape().ReplicaNameOf(node));
   auto bytes = at.raw->Get(Table::kItems, record.stored_key);
   if (!bytes.ok()) return world_->Fail(std::string(bytes.status().message()));
   // What was given to the region is there when all of it is.
   if (world_->IsPartial(node, record.name_space)) return;
   if (!world_->Holds(node, record.name_space)) {
     if (KeptCutOf(*at.core->view(), record.name_space_name) != nullptr) return;
-    if (bytes->has_value()) world_->Fail(absl::StrCat(where, ": is where it may not be"));
+    if (bytes->has_value())
+      world_->Fail(absl::StrCat(Where(node, item), ": is where it may not be"));
     return;
   }
-  internal::v1::StoredItem stored;
-  if (bytes->has_value() && !stored.ParseFromString(**bytes)) {
-    return world_->Fail(absl::StrCat(where, ": does not parse"));
+  if (bytes->has_value() && !stored_.ParseFromString(**bytes)) {
+    return world_->Fail(absl::StrCat(Where(node, item), ": does not parse"));
   }
-  const internal::v1::StoredItem* found = bytes->has_value() ? &stored : nullptr;
+  const internal::v1::StoredItem* found = bytes->has_value() ? &stored_ : nullptr;
   if (world_->shape().namespaces[record.name_space].type == internal::v1::ITEM_TYPE_REGISTER) {
-    CheckRegister(node, item, where, found);
+    CheckRegister(node, item, found);
   } else {
-    CheckParts(node, item, where, found);
+    CheckParts(node, item, found);
   }
 }
 
-void Invariants::CheckRegister(int node, int item, const std::string& where,
-                               const internal::v1::StoredItem* stored) {
+void Invariants::CheckRegister(int node, int item, const internal::v1::StoredItem* stored) {
   const ReplicaView& view = *world_->node(node).core->view();
   Expected expected = world_->history().ExpectedOf(
       item, [&view](uint64_t origin) { return view.AppliedOf(Origin(origin)).value(); });
@@ -257,35 +262,36 @@ void Invariants::CheckRegister(int node, int item, const std::string& where,
     }
   }
   if (expected.entry == nullptr) {
-    if (stored != nullptr) world_->Fail(absl::StrCat(where, ": nobody wrote it"));
+    if (stored != nullptr) world_->Fail(absl::StrCat(Where(node, item), ": nobody wrote it"));
     return;
   }
-  const std::string wanted = absl::StrCat("; the greatest write applied is ",
-                                          Name(expected.entry->origin, expected.entry->sequence));
+  const auto wanted = [&expected] {
+    return absl::StrCat("; the greatest write applied is ",
+                        Name(expected.entry->origin, expected.entry->sequence));
+  };
   const bool deleted = expected.effect->kind == Effect::Kind::kDelete;
   if (stored == nullptr) {
     if (!deleted && expected.effect->ttl == 0) {
-      return world_->Fail(absl::StrCat(where, ": is gone", wanted));
+      return world_->Fail(absl::StrCat(Where(node, item), ": is gone", wanted()));
     }
-    return CheckCleaned(node, item, where, *expected.entry);
+    return CheckCleaned(node, item, *expected.entry);
   }
   if (deleted && stored->has_value()) {
-    return world_->Fail(absl::StrCat(where, ": is back", wanted));
+    return world_->Fail(absl::StrCat(Where(node, item), ": is back", wanted()));
   }
   if (stored->timestamp() != expected.entry->time || stored->origin() != expected.entry->origin ||
       stored->sequence() != expected.entry->sequence) {
-    return world_->Fail(
-        absl::StrCat(where, ": is of ", Name(stored->origin(), stored->sequence()), wanted));
+    return world_->Fail(absl::StrCat(Where(node, item), ": is of ",
+                                     Name(stored->origin(), stored->sequence()), wanted()));
   }
   // What expires may be a tombstone before it goes.
   if (!deleted && !stored->has_value() && expected.effect->ttl != 0) return;
   if (stored->value() != expected.effect->value) {
-    return world_->Fail(absl::StrCat(where, ": has another value", wanted));
+    return world_->Fail(absl::StrCat(Where(node, item), ": has another value", wanted()));
   }
 }
 
-void Invariants::CheckParts(int node, int item, const std::string& where,
-                            const internal::v1::StoredItem* stored) {
+void Invariants::CheckParts(int node, int item, const internal::v1::StoredItem* stored) {
   const ReplicaView& view = *world_->node(node).core->view();
   // As of a register: entries that were lost are there as far as the item names them.
   const Past lost = stored == nullptr ? Past() : LostOf(*stored);
@@ -296,7 +302,7 @@ void Invariants::CheckParts(int node, int item, const std::string& where,
   // After a seeding what is newer than the positions is here too, until they get there.
   if (world_->node(node).seeded && !world_->converged()) return;
   if (present != expected.present) {
-    return world_->Fail(absl::StrCat(where, present ? ": is back" : ": is gone"));
+    return world_->Fail(absl::StrCat(Where(node, item), present ? ": is back" : ": is gone"));
   }
   if (!present) return;
   std::set<std::string> elements;
@@ -304,13 +310,13 @@ void Invariants::CheckParts(int node, int item, const std::string& where,
     elements.insert(std::string(element));
   }
   if (elements != expected.elements) {
-    return world_->Fail(absl::StrCat(where, ": has ", absl::StrJoin(elements, " "),
+    return world_->Fail(absl::StrCat(Where(node, item), ": has ", absl::StrJoin(elements, " "),
                                      "; its history makes ", absl::StrJoin(expected.elements, " "),
                                      "; stored: ", stored->ShortDebugString()));
   }
   if (CounterValue(*stored) != expected.number) {
-    return world_->Fail(absl::StrCat(where, ": is ", CounterValue(*stored), "; its history makes ",
-                                     expected.number));
+    return world_->Fail(absl::StrCat(Where(node, item), ": is ", CounterValue(*stored),
+                                     "; its history makes ", expected.number));
   }
 }
 
@@ -375,8 +381,7 @@ bool Invariants::RestsOnLost(int node, const std::string& item_key,
 }
 
 // A delete may be forgotten once every replica that may hold the item has applied it.
-void Invariants::CheckCleaned(int node, int item, const std::string& where,
-                              const EntryRecord& entry) {
+void Invariants::CheckCleaned(int node, int item, const EntryRecord& entry) {
   if (!cleaned_.insert({item, {entry.origin, entry.sequence}}).second) return;
   const int name_space = world_->history().item(item).name_space;
   for (int other = 0; other < world_->size(); ++other) {
@@ -390,7 +395,7 @@ void Invariants::CheckCleaned(int node, int item, const std::string& where,
     // What it was given later it has from who had applied the delete.
     if (!world_->shape().Holds(other, name_space, 0) || !world_->shape().Lists(other, 0)) continue;
     if (last->AppliedOf(Origin(entry.origin)).value() >= entry.sequence) continue;
-    return world_->Fail(absl::StrCat(where, ": a delete is forgotten that ",
+    return world_->Fail(absl::StrCat(Where(node, item), ": a delete is forgotten that ",
                                      world_->shape().ReplicaNameOf(other), " has not applied"));
   }
 }

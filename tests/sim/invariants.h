@@ -38,11 +38,11 @@ class Invariants {
   void CheckApplied(int node, const OriginView& origin, uint64_t sequence, std::set<int>& touched);
   // The dependencies of an entry as it is stored.
   std::string NamedBy(int node, const EntryRecord& entry);
-  void CheckRegister(int node, int item, const std::string& where,
-                     const internal::v1::StoredItem* stored);
-  void CheckParts(int node, int item, const std::string& where,
-                  const internal::v1::StoredItem* stored);
-  void CheckCleaned(int node, int item, const std::string& where, const EntryRecord& entry);
+  // Which item it is, and of whom.
+  std::string Where(int node, int item) const;
+  void CheckRegister(int node, int item, const internal::v1::StoredItem* stored);
+  void CheckParts(int node, int item, const internal::v1::StoredItem* stored);
+  void CheckCleaned(int node, int item, const EntryRecord& entry);
   // The positions of lost entries that an item names.
   Past LostOf(const internal::v1::StoredItem& item);
   // True if what two replicas store of a namespace differs, and only in what lost entries left.
@@ -52,8 +52,15 @@ class Invariants {
 
   World* world_;
   ChangeChecks changes_;
-  // Of entries that were seen on a link already, by their bytes.
-  std::unordered_map<uint64_t, uint64_t> frames_;
+  // Of entries that were seen on a link already, by their bytes: whose they are, and the regions
+  // that may have them by the first topology.
+  struct Frame {
+    const EntryRecord* entry = nullptr;
+    uint64_t regions = 0;
+  };
+  std::unordered_map<uint64_t, Frame> frames_;
+  // Items are parsed into it one after the other.
+  internal::v1::StoredItem stored_;
   // Deletes that were found gone, by item and entry.
   std::set<std::pair<int, std::pair<uint64_t, uint64_t>>> cleaned_;
 };
