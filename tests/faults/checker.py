@@ -346,6 +346,9 @@ class Checker:
                     if region != line["region"])
                 latest[line["region"]] = max(latest[line["region"]], line["end"])
         self.facts["faults"] = len(self.faults)
+        for fault in self.faults:
+            self.facts["fault_" + fault["kind"]] += 1
+            self.facts["failed_calls"] += fault.get("failed", 0)
         self.facts["final_reads"] = len(self.finals)
 
     def run(self):
