@@ -75,6 +75,13 @@ static struct timespec Shifted(struct timespec t, int64_t by) {
   return t;
 }
 
+// What the kernel calls a point of the bent clock. One that is long past stays so.
+static struct timespec Unbent(struct timespec t) {
+  t = Shifted(t, -control->clock_offset);
+  if (t.tv_sec < 0) t = (struct timespec){0, 0};
+  return t;
+}
+
 // The clock
 
 int clock_gettime(clockid_t clock, struct timespec* out) {
@@ -111,7 +118,7 @@ int pthread_cond_timedwait(pthread_cond_t* condition, pthread_mutex_t* mutex,
                            const struct timespec* until) {
   // glibc's own flag of a condition that waits by the monotonic clock.
   const int monotonic = condition->__data.__wrefs & 2;
-  const struct timespec at = Shifted(*until, monotonic ? 0 : -control->clock_offset);
+  const struct timespec at = monotonic ? *until : Unbent(*until);
   return REAL(pthread_cond_timedwait)(condition, mutex, &at);
 }
 
@@ -119,7 +126,7 @@ DECLARE_REAL(int, pthread_cond_clockwait, pthread_cond_t*, pthread_mutex_t*, clo
              const struct timespec*);
 int pthread_cond_clockwait(pthread_cond_t* condition, pthread_mutex_t* mutex, clockid_t clock,
                            const struct timespec* until) {
-  const struct timespec at = Shifted(*until, clock == CLOCK_REALTIME ? -control->clock_offset : 0);
+  const struct timespec at = clock == CLOCK_REALTIME ? Unbent(*until) : *until;
   return REAL(pthread_cond_clockwait)(condition, mutex, clock, &at);
 }
 
@@ -133,7 +140,7 @@ long syscall(long number, ...) {
   struct timespec at;
   if (number == SYS_futex && (a[1] & FUTEX_CMD_MASK) == FUTEX_WAIT_BITSET &&
       (a[1] & FUTEX_CLOCK_REALTIME) != 0 && a[3] != 0 && control->clock_offset != 0) {
-    at = Shifted(*(const struct timespec*)a[3], -control->clock_offset);
+    at = Unbent(*(const struct timespec*)a[3]);
     a[3] = (long)&at;
   }
   return REAL(syscall)(number, a[0], a[1], a[2], a[3], a[4], a[5]);

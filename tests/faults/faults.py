@@ -545,6 +545,14 @@ def run_round(make_bed, count, seed, history, progress, patience=60.0, **load_op
         clients = [server.client() for server in bed.mesh.servers]
         await_equal(bed.mesh, clients, patience)
         load.read_all()
+    except Exception as error:
+        for server in bed.mesh.servers:
+            print(f"{server.place}: exit code {server.process.poll()}\n{server.log()[-2000:]}",
+                  flush=True)
+        kept = history + ".kept"
+        shutil.copy(history, kept)
+        print(f"its history: {kept}", flush=True)
+        raise error
     finally:
         recorder.close()
         bed.close()
