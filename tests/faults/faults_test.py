@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""The runner sees a program that breaks its promise: one whose syncs do nothing."""
+"""The runner sees a program that breaks its promise: one whose syncs do nothing. One region goes on
+while another is swallowed by a black hole."""
 
 import os
 import shutil
@@ -7,6 +8,7 @@ import subprocess
 import unittest
 
 import faults
+import figures
 from harness import new_folder
 from power_cut_test import SYNC_NOTHING
 
@@ -34,6 +36,14 @@ class UnsyncedTest(unittest.TestCase):
             self.assertRegex(str(refusal), "(?i)damaged|corrupt")
             return
         self.assertIn("lost", {problem.kind for problem in problems})
+
+
+class BlackHoleTest(unittest.TestCase):
+
+    def test_a_region_answers_while_another_is_in_a_black_hole(self):
+        # How long the answers take is told by figures.py, on a machine of its own.
+        _, successes = figures.blackhole(seconds=3.0, pairs=2)
+        self.assertGreaterEqual(min(successes), figures.SUCCESS_LEAST)
 
 
 if __name__ == "__main__":
