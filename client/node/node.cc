@@ -39,6 +39,9 @@ namespace {
 
 constexpr absl::string_view kVersion = "0.1.0";
 constexpr absl::Duration kGrace = absl::Seconds(10);
+// A peer whose clock is to be compared with this one's at a start has answered by then, or is taken
+// for one that can not be reached.
+constexpr absl::Duration kClockHold = absl::Seconds(2);
 // A stopping replica waits this long for connected peers to take what they lack.
 constexpr absl::Duration kHandOver = absl::Seconds(2);
 
@@ -223,6 +226,7 @@ class ProcessNode final : public Node {
     options.clock_drift_max = FromProto(storage.clock_drift_max());
     options.request_id_window = FromProto(storage.request_id_window());
     options.clock_confirmed = options_.trust_clock;
+    options.clock_hold = kClockHold;
     // What opening again may need must stay free, whatever the topology asks for.
     options.disk_reserve_bytes =
         std::max<uint64_t>(storage.disk_reserve_bytes(), BallastBytes(engine_options));

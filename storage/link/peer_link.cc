@@ -358,6 +358,8 @@ class GrpcPeerLink final : public PeerLink, public std::enable_shared_from_this<
         Log(LogLevel::kInfo, "link down",
             {{"peer", receiver_.peer().value()}, {"why", why.ToString()}});
       }
+    } else {
+      replica_->OnPeerUnreachable(receiver_.peer());
     }
     receiver_.OnDisconnected(why);
     connect_next_ = now + backoff_;

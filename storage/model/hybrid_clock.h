@@ -31,6 +31,8 @@ class HybridClock {
   // Makes all later readings greater than `time`. The caller has asked TooFarAhead().
   void Observe(HybridTime time);
 
+  // The greatest reading returned, observed or known to the disk: all later ones are greater.
+  HybridTime last() const { return last_; }
   // The physical part by itself: what the replica takes for the time of day.
   absl::Time Physical(absl::Time wall, SteadyTime steady);
   // Readings of the wall clock that were too far off to follow.

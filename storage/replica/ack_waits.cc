@@ -43,6 +43,12 @@ void AckWaits::Add(AckWait wait) {
   AnswerMet();
 }
 
+void AckWaits::SetTopology(std::string fingerprint) {
+  absl::MutexLock lock(&mutex_);
+  acks_.SetTopology(std::move(fingerprint));
+  AnswerMet();
+}
+
 void AckWaits::OnHello(const internal::v1::Hello& hello) {
   absl::MutexLock lock(&mutex_);
   acks_.OnHello(hello);

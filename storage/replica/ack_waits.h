@@ -41,6 +41,7 @@ class AckWaits {
   bool Full() const;
   void Add(AckWait wait);
   // What peers have, see RegionAcks.
+  void SetTopology(std::string fingerprint);
   void OnHello(const internal::v1::Hello& hello);
   void OnAcknowledged(const ReplicaName& peer, const RegionAcks::Reports& reports);
   void OnMemberReport(const internal::v1::MemberReport& report);

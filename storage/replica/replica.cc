@@ -66,6 +66,7 @@ void Replica::OnPeerAcknowledged(
 void Replica::ObservePeerClock(const ReplicaName& peer, const ClockBounds& bounds) {
   impl_->guards().ObserveClock(peer, bounds);
 }
+void Replica::OnPeerUnreachable(const ReplicaName& peer) { impl_->guards().OnUnreachable(peer); }
 void Replica::OnPulledHello(const internal::v1::Hello& hello) {
   impl_->guards().OnPeer(hello, clock()->SteadyNow());
 }
@@ -75,7 +76,9 @@ void Replica::OnLeft(const ReplicaName& peer, const std::string& detail) {
 void Replica::OnCompared(SteadyTime since) { impl_->guards().OnCompared(since); }
 bool Replica::joining() const { return impl_->guards().joining(); }
 absl::Time Replica::ClockReading() const {
-  return std::max(clock()->WallNow(), ToWallTime(view()->TimeAt(clock()->SteadyNow())));
+  const std::shared_ptr<const ReplicaView> view = this->view();
+  return std::max({clock()->WallNow(), ToWallTime(view->TimeAt(clock()->SteadyNow())),
+                   ToWallTime(view->stamp)});
 }
 void Replica::SeedAll(std::vector<std::string> namespaces) {
   impl_->SeedAll(std::move(namespaces));

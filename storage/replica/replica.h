@@ -36,6 +36,9 @@ struct ReplicaOptions {
   absl::Duration request_id_window = absl::Minutes(10);
   // The operator says that this machine's clock is right, whatever the peers' say.
   bool clock_confirmed = false;
+  // Writes are refused for so long at most after the start, until a peer's clock was compared with
+  // this one or no peer can be reached.
+  absl::Duration clock_hold = absl::ZeroDuration();
   // Writes are refused when the disk has less than this free.
   uint64_t disk_reserve_bytes = 64 * 1024 * 1024;
   ReadLimits read_limits;
@@ -90,6 +93,8 @@ class Replica : public RecordStore {
 
   // A peer's clock was read.
   void ObservePeerClock(const ReplicaName& peer, const ClockBounds& bounds);
+  // A link to a peer could not be established.
+  void OnPeerUnreachable(const ReplicaName& peer);
   // What a peer has, at the start of a link that pulls from it.
   void OnPulledHello(const internal::v1::Hello& hello);
   // A peer refuses this replica as one that left, and says what is to be done.
@@ -98,7 +103,8 @@ class Replica : public RecordStore {
   void OnCompared(SteadyTime since);
   // True while the replica is new, and waits for that.
   bool joining() const;
-  // The replica's clock: what is compared with the peers' clocks.
+  // The replica's clock: what is compared with the peers' clocks. A write now gets no earlier time,
+  // whether the wall clock is ahead or the times on the disk are.
   absl::Time ClockReading() const;
 
   // Begins to seed the whole replica with these namespaces; nothing if that is under way.

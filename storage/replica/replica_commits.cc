@@ -1,6 +1,7 @@
 // The commit thread of a replica: it takes what is queued, stages it, syncs once, makes it visible
 // and answers.
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "common/log/log.h"
@@ -27,6 +28,7 @@ void Replica::Impl::CommitLoop() {
     std::vector<QueuedWrite> writes;
     std::vector<QueuedPeerBatch> batches;
     std::vector<std::string> seed_all;
+    std::set<Origin> unknown;
     bool stopping = false;
     {
       absl::MutexLock lock(&mutex_);
@@ -41,6 +43,7 @@ void Replica::Impl::CommitLoop() {
       // the queue from the peer's disk to this one.
       TakeWork(!backlog || stopping, writes, batches);
       seed_all.swap(seed_all_);
+      unknown.swap(unknown_);
     }
     const Moment now = Now();
     if (now.steady >= tend_next) {
@@ -48,6 +51,7 @@ void Replica::Impl::CommitLoop() {
       Tend(now);
     }
     if (!seed_all.empty()) core_->StageSeedAll(seed_all);
+    for (const Origin origin : unknown) core_->AskAbout(origin, now);
     CommitGroup(now, writes, batches);
     ServeWaiting(now.steady);
     acks_.Expire(now.steady);
@@ -142,6 +146,7 @@ void Replica::Impl::Publish() {
     core_->SetMembers(MembersOf(*topology));
     core_->SetRetention(RetentionOf(*topology));
     guards_.SetTopology(*topology);
+    acks_.SetTopology(topology->fingerprint());
     core_->journal().SetBytesMax(topology->proto().storage().conflict_journal_bytes());
   }
   // The view says what is not whole by the policy in force.

@@ -1,6 +1,7 @@
 #include "storage/replica/replica_guards.h"
 
 #include <algorithm>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -43,13 +44,20 @@ ReplicaGuards::ReplicaGuards(Options options, HybridTime started, const Topology
       started_(started),
       clock_(options_.drift_max, options_.clock_confirmed),
       join_(options_.phase),
-      stored_(options_.phase) {
+      stored_(options_.phase),
+      clock_held_(options_.clock_hold_until != -absl::InfiniteDuration()) {
   SetTopology(topology);
 }
 
 void ReplicaGuards::SetTopology(const Topology& topology) {
   absl::MutexLock lock(&mutex_);
   join_.SetPeers(PeersToCatchUpWith(topology, options_.self));
+  std::set<ReplicaName> peers;
+  for (const RegionInfo& region : topology.regions()) {
+    for (const ReplicaInfo& replica : region.replicas) peers.insert(replica.name);
+  }
+  peers.erase(options_.self);
+  clock_.Expect(std::move(peers));
   const std::optional<int> region = topology.FindRegion(RegionOf(options_.self));
   leaving_ = region && topology.proto().regions(*region).leaving();
   Refresh();
@@ -60,8 +68,8 @@ void ReplicaGuards::ObserveClock(const ReplicaName& peer, const ClockBounds& bou
   const ClockGuard::Verdict before = clock_.verdict();
   if (before == ClockGuard::Verdict::kTrusted) return;
   clock_.Observe(peer, bounds);
-  if (clock_.verdict() == before) return;
   Refresh();
+  if (clock_.verdict() == before) return;
   if (clock_.verdict() == ClockGuard::Verdict::kSuspect) {
     Log(LogLevel::kError, "this clock is ahead of its peers'; writes are refused",
         {{"replica", options_.self.value()}, {"ahead", absl::FormatDuration(clock_.ahead())}});
@@ -69,6 +77,12 @@ void ReplicaGuards::ObserveClock(const ReplicaName& peer, const ClockBounds& bou
     Log(LogLevel::kInfo, "this clock agrees with its peers'; writes are taken",
         {{"replica", options_.self.value()}});
   }
+}
+
+void ReplicaGuards::OnUnreachable(const ReplicaName& peer) {
+  absl::MutexLock lock(&mutex_);
+  clock_.OnUnreachable(peer);
+  Refresh();
 }
 
 void ReplicaGuards::OnPeer(const internal::v1::Hello& hello, SteadyTime now) {
@@ -98,6 +112,7 @@ void ReplicaGuards::OnCompared(SteadyTime since) {
 
 std::optional<JoinState::Phase> ReplicaGuards::Update(const ReplicaView& view, SteadyTime now) {
   absl::MutexLock lock(&mutex_);
+  if (now >= options_.clock_hold_until) clock_held_ = false;
   if (join_.Update(view, now)) {
     Log(LogLevel::kInfo, "the replica has caught up; reads are answered",
         {{"replica", options_.self.value()}});
@@ -122,6 +137,7 @@ void ReplicaGuards::Refresh() {
   const JoinState::Phase phase = join_.phase();
   may_read_ = absl::OkStatus();
   may_write_ = absl::OkStatus();
+  clock_held_ = clock_held_ && clock_.Hears();
   if (const auto left = fence_.detail(); left) {
     may_read_ = MakeError(absl::StatusCode::kUnavailable, kReplicaLeft,
                           absl::StrCat(name, " has left: ", *left), {{"replica", name}});
@@ -139,12 +155,18 @@ void ReplicaGuards::Refresh() {
                            {{"replica", name}, {"origin", origin}});
   } else if (clock_.verdict() == ClockGuard::Verdict::kSuspect) {
     const std::string ahead = absl::FormatDuration(clock_.ahead());
-    may_write_ =
-        MakeError(absl::StatusCode::kUnavailable, reason::kClockSuspect,
-                  absl::StrCat("the clock of ", name, " is ", ahead,
-                               " ahead of its peers'; put it right, or "
-                               "start with --trust-clock if it is the peers' that are wrong"),
-                  {{"replica", name}, {"ahead", ahead}});
+    may_write_ = MakeError(
+        absl::StatusCode::kUnavailable, reason::kClockSuspect,
+        absl::StrCat("the clock of ", name, ", or what it wrote before by a wrong one, is ", ahead,
+                     " ahead of its peers' clocks; put it right, or "
+                     "start with --trust-clock if it is the peers' that are wrong"),
+        {{"replica", name}, {"ahead", ahead}});
+  } else if (clock_held_) {
+    may_write_ = MakeError(absl::StatusCode::kUnavailable, reason::kCatchingUp,
+                           absl::StrCat(name,
+                                        " has just started, and its clock is not compared "
+                                        "with its peers' yet"),
+                           {{"replica", name}});
   } else if (phase == JoinState::Phase::kComparing) {
     may_write_ = MakeError(absl::StatusCode::kUnavailable, reason::kCatchingUp,
                            absl::StrCat(name, " is new, and what it holds is not compared yet"),

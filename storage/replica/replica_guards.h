@@ -32,14 +32,20 @@ class ReplicaGuards {
     absl::Duration drift_max;
     // The operator says that the clock is right.
     bool clock_confirmed = false;
+    // Until then no writes are taken before the clock was compared with the peers'.
+    SteadyTime clock_hold_until = -absl::InfiniteDuration();
     JoinState::Phase phase = JoinState::Phase::kServing;
   };
 
+  // `started`: what the first write of this start would be named by. Earlier starts promised
+  // nothing beyond, as the disk knows what they promised.
   ReplicaGuards(Options options, HybridTime started, const Topology& topology);
 
   void SetTopology(const Topology& topology);
   // A peer's clock was read.
   void ObserveClock(const ReplicaName& peer, const ClockBounds& bounds);
+  // A link to a peer could not be established.
+  void OnUnreachable(const ReplicaName& peer);
   // What a peer has, at the start of a link that pulls from it.
   void OnPeer(const internal::v1::Hello& hello, SteadyTime now);
   // A peer refuses this replica as one that left, and says what is to be done.
@@ -71,6 +77,8 @@ class ReplicaGuards {
   JoinState::Phase stored_ ABSL_GUARDED_BY(mutex_);
   Fence fence_ ABSL_GUARDED_BY(mutex_);
   std::optional<Origin> twin_ ABSL_GUARDED_BY(mutex_);
+  // The clock is to be compared first.
+  bool clock_held_ ABSL_GUARDED_BY(mutex_);
   bool leaving_ ABSL_GUARDED_BY(mutex_) = false;
   absl::Status may_read_ ABSL_GUARDED_BY(mutex_);
   absl::Status may_write_ ABSL_GUARDED_BY(mutex_);

@@ -35,12 +35,16 @@ Replica::Impl::Impl(ReplicaOptions options, std::unique_ptr<KvEngine> engine,
                  absl::MutexLock lock(&mutex_);
                  waiting_changed_ = true;
                }),
-      guards_({options_.name, options_.clock_drift_max, options_.clock_confirmed, phase},
-              core_->view()->time, *topology_) {
+      guards_({options_.name, options_.clock_drift_max, options_.clock_confirmed,
+               options_.clock_hold > absl::ZeroDuration() ? clock->SteadyNow() + options_.clock_hold
+                                                          : -absl::InfiniteDuration(),
+               phase},
+              core_->view()->stamp, *topology_) {
   watermark_ = core_->MakeWatermark(Now());
   core_->SetPolicy(HoldingPolicy(topology_, RegionOf(*topology_, options_.name)));
   core_->SetMembers(MembersOf(*topology_));
   stats_.conflicts = core_->journal().stats();
+  acks_.SetTopology(topology_->fingerprint());
   Publish();
   commit_thread_ = std::thread([this] { CommitLoop(); });
 }

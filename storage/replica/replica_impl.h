@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -75,6 +76,9 @@ class Replica::Impl {
   absl::Status Wait(const CallContext& context, const internal::v1::StoreRequest& request,
                     internal::v1::StoreResponse* response, Done& done, SessionToken token,
                     const SessionToken::Position& missing);
+  // Lets the commit thread find out whether anybody knows what the token names and is not known
+  // here.
+  void AskAboutUnknown(const ReplicaView& view, const SessionToken& token);
   // More regions than there are can never answer, and that is known at once.
   absl::Status CheckAcks(const Published& published, const NamespaceInfo& info,
                          const v1::WriteOptions& options) const;
@@ -128,6 +132,8 @@ class Replica::Impl {
   std::deque<QueuedPeerBatch> peer_batches_ ABSL_GUARDED_BY(mutex_);
   // Namespaces with which the whole replica is to be seeded; empty: that is not asked for.
   std::vector<std::string> seed_all_ ABSL_GUARDED_BY(mutex_);
+  // Origins that tokens named and that are not known here; so many at most are looked for at once.
+  std::set<Origin> unknown_ ABSL_GUARDED_BY(mutex_);
   bool waiting_changed_ ABSL_GUARDED_BY(mutex_) = false;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   internal::v1::Watermark watermark_ ABSL_GUARDED_BY(mutex_);

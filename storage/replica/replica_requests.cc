@@ -84,6 +84,7 @@ absl::Status Replica::Impl::TryExecute(const CallContext& context, const StoreRe
     }
     SessionToken::Position missing;
     if (!published->view->Covers(*token, &missing)) {
+      AskAboutUnknown(*published->view, *token);
       return Wait(context, request, response, done, std::move(*token), missing);
     }
   }
@@ -96,6 +97,14 @@ absl::Status Replica::Impl::TryExecute(const CallContext& context, const StoreRe
   }
   done(reader_.Read(*published, *info, level, request, *token, response));
   return absl::OkStatus();
+}
+
+void Replica::Impl::AskAboutUnknown(const ReplicaView& view, const SessionToken& token) {
+  for (const SessionToken::Position& position : token.positions()) {
+    if (view.Find(position.origin) != nullptr) continue;
+    absl::MutexLock lock(&mutex_);
+    if (unknown_.size() < UnheardOrigins::kMax) unknown_.insert(position.origin);
+  }
 }
 
 absl::Status Replica::Impl::Wait(const CallContext& context, const StoreRequest& request,

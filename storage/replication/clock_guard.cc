@@ -13,6 +13,7 @@ ClockBounds BoundsOf(absl::Time peer, absl::Time before, absl::Time after) {
 
 void ClockGuard::Observe(const ReplicaName& peer, const ClockBounds& bounds) {
   if (verdict_ == Verdict::kTrusted) return;
+  answered_.insert(peer);
   if (bounds.at_least >= -drift_max_) {
     ahead_[peer] = absl::ZeroDuration();
   } else if (bounds.at_most < -drift_max_) {
@@ -25,6 +26,11 @@ void ClockGuard::Observe(const ReplicaName& peer, const ClockBounds& bounds) {
   });
   const bool most = 2 * static_cast<size_t>(disagree) > ahead_.size();
   verdict_ = most ? Verdict::kSuspect : Verdict::kTrusted;
+}
+
+bool ClockGuard::Hears() const {
+  return verdict_ == Verdict::kUndecided &&
+         !std::includes(answered_.begin(), answered_.end(), peers_.begin(), peers_.end());
 }
 
 absl::Duration ClockGuard::ahead() const {

@@ -56,7 +56,9 @@ void EarlierStarts::StageLost() {
     }
     auto before = at_start_.find(origin);
     const bool all_here = before != at_start_.end() && state.received <= before->second;
-    if (all_here || !lost_.insert(origin).second) continue;
+    // A start whose disk had less was closing the origin, and members take nothing more of it until
+    // that is done.
+    if ((all_here && !state.frozen) || !lost_.insert(origin).second) continue;
     staging_->Put(Table::kMeta, LostKey(origin), std::string());
   }
 }

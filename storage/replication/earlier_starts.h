@@ -30,7 +30,7 @@ class EarlierStarts {
   // does not parse; otherwise the engine's errors.
   absl::Status Load(KvEngine* engine);
   // Stages what has changed: an origin of this replica turned out to have had more than its disk,
-  // or was closed.
+  // or another start of this replica was closing it, or it was closed.
   void StageLost();
   // Stages which replicas have left by `members`, and which have come back with an empty disk.
   // The engine's errors.

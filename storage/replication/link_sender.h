@@ -60,8 +60,6 @@ class LinkSender {
   // nothing, as entries go first. Errors as SeedSender::Next().
   absl::StatusOr<std::optional<internal::v1::PullResponse>> NextSeed(const ReplicaView& view,
                                                                      SteadyTime now);
-  // When NextSeed() may have something again, if only its speed holds it back.
-  std::optional<SteadyTime> seed_due() const { return seeds_.due(); }
   // A message that says how far this side is.
   internal::v1::PullResponse MakeHeartbeat(const ReplicaView& view,
                                            const internal::v1::Watermark& own, absl::Time wall);

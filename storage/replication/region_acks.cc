@@ -37,6 +37,7 @@ void RegionAcks::OnHello(const internal::v1::Hello& hello) {
   Member& member = *added;
   member = Member();
   member.start = Origin(hello.origin());
+  member.fingerprint = hello.topology_fingerprint();
   member.partial.insert(hello.partial_namespaces().begin(), hello.partial_namespaces().end());
   Raise(member, hello.origins());
 }
@@ -61,6 +62,7 @@ void RegionAcks::OnMemberReport(const internal::v1::MemberReport& report) {
     member.start = Origin(report.start());
   }
   member.as_of = report.as_of();
+  member.fingerprint = report.topology_fingerprint();
   member.partial.clear();
   member.partial.insert(report.partial_namespaces().begin(), report.partial_namespaces().end());
   Raise(member, report.origins());
@@ -74,8 +76,8 @@ int RegionAcks::Count(Origin origin, Sequence sequence, absl::string_view name_s
     return std::any_of(region->second.begin(), region->second.end(), [&](const auto& entry) {
       const Member& member = entry.second;
       auto applied = member.applied.find(origin);
-      return applied != member.applied.end() && applied->second >= sequence &&
-             !member.partial.contains(std::string(name_space));
+      return member.fingerprint == fingerprint_ && applied != member.applied.end() &&
+             applied->second >= sequence && !member.partial.contains(std::string(name_space));
     });
   };
   return static_cast<int>(std::count_if(regions.begin(), regions.end(), has));

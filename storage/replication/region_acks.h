@@ -2,13 +2,15 @@
 // have them. No I/O.
 //
 // A region has a write when one of its replicas has applied it, durably, and holds the write's
-// namespace whole. What is known comes from the peers themselves, over the links on which they
+// namespace whole, by the same topology: by another one it may have applied the write by leaving it
+// out. What is known comes from the peers themselves, over the links on which they
 // pull, and from their reports that others pass on.
 #pragma once
 
 #include <map>
 #include <set>
 #include <string>
+#include <utility>
 
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
@@ -26,6 +28,8 @@ class RegionAcks {
 
   using Reports = google::protobuf::RepeatedPtrField<internal::v1::OriginReport>;
 
+  // The topology in force here.
+  void SetTopology(std::string fingerprint) { fingerprint_ = std::move(fingerprint); }
   // A peer's stream began. What was known of the peer is forgotten: its disk may be another one.
   void OnHello(const internal::v1::Hello& hello);
   // What the peer has by now, as far as it has changed since its hello.
@@ -41,6 +45,7 @@ class RegionAcks {
  private:
   struct Member {
     Origin start;
+    std::string fingerprint;
     uint64_t as_of = 0;  // of the last report that was passed on
     std::map<Origin, Sequence> applied;
     std::set<std::string> partial;
@@ -49,6 +54,7 @@ class RegionAcks {
   // Null if there are too many.
   Member* Add(const std::string& replica);
 
+  std::string fingerprint_;
   size_t members_ = 0;
   // By region, then by replica.
   std::map<std::string, std::map<ReplicaName, Member>, std::less<>> regions_;

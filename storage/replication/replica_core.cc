@@ -55,6 +55,7 @@ ReplicaCore::ReplicaCore(Options options, KvEngine* engine, Origin self, const M
       holdings_(options_.replica, &staging_, &origins_, &digests_, &seeds_),
       joins_(options_.joining_streams),
       membership_({options_.replica, self_, &origins_, &items_, &staging_, &counters_}),
+      unheard_(options_.clock.drift_max),
       ceiling_(floor) {
   items_.AddObserver(&expiry_);
   items_.AddObserver(&digests_);
@@ -518,10 +519,13 @@ void ReplicaCore::Publish(const Moment& now) {
   view->self = self_;
   view->time = FromWallTime(clock_.Physical(now.wall, now.steady));
   view->steady = now.steady;
+  view->stamp = std::max(view->time, clock_.last());
   if (seeds_.TakeChanged()) seeds_view_ = seeds_.View();
   view->seeding = seeds_view_;
   view->kept = holdings_.kept();
   membership_.Show(*view);
+  unheard_.Look(*view, options_.replica, membership_.table());
+  view->unheard = unheard_.unheard();
   joins_.Prune([this](Origin origin) -> std::optional<Sequence> {
     const OriginState* state = origins_.Find(origin);
     if (state == nullptr) return Sequence(0);

@@ -56,6 +56,7 @@
 #include "storage/replication/seed_receiver.h"
 #include "storage/replication/staging.h"
 #include "storage/replication/stream_join.h"
+#include "storage/replication/unheard_origins.h"
 
 namespace homeport {
 
@@ -172,6 +173,11 @@ class ReplicaCore {
   }
   // True if the origin's process is known to be gone: a stream that it serves is to end.
   bool Finished(Origin origin) const { return membership_.Finished(origin); }
+  // A session token names an origin of which nothing is known here. The view says when it turns out
+  // that nobody has ever heard of it.
+  void AskAbout(Origin origin, const Moment& now) {
+    unheard_.Ask(origin, FromWallTime(clock_.Physical(now.wall, now.steady)));
+  }
   // Looks after what has to be done because of other members, for the commits that follow: closes
   // origins, drops tombstones and what has expired. To be called about once a second. The engine's
   // errors.
@@ -252,6 +258,7 @@ class ReplicaCore {
   Holdings holdings_;
   StreamJoin joins_;
   Membership membership_;
+  UnheardOrigins unheard_;
   // To be carried out, in turn.
   std::deque<Truncation> truncations_;
   bool apply_wanted_ = false;

@@ -71,6 +71,7 @@ std::optional<SessionToken::Position> ReplicaView::FindLost(const SessionToken& 
     // Most tokens name nothing that is not here.
     if (AppliedOf(position.origin) >= position.sequence) continue;
     const OriginView* view = Find(position.origin);
+    if (unheard != nullptr && unheard->contains(position.origin)) return position;
     if (view == nullptr) continue;
     const std::optional<Sequence> end = EndOf(*view);
     if (end && position.sequence > *end) return position;
@@ -81,6 +82,7 @@ std::optional<SessionToken::Position> ReplicaView::FindLost(const SessionToken& 
 void ReplicaView::DropLost(SessionToken& token) const {
   SessionToken left;
   for (const SessionToken::Position& position : token.positions()) {
+    if (unheard != nullptr && unheard->contains(position.origin)) continue;
     const OriginView* view = Find(position.origin);
     const std::optional<Sequence> end = view == nullptr ? std::nullopt : EndOf(*view);
     left.Advance(position.origin, end ? std::min(*end, position.sequence) : position.sequence);

@@ -60,6 +60,9 @@ struct ReplicaView {
   // The clock at the commit, and the steady time then.
   HybridTime time;
   SteadyTime steady;
+  // What the commit's next write would at least be named by: later than `time` while the disk knows
+  // later times than the clock shows.
+  HybridTime stamp;
   // Null if nothing is being seeded.
   std::shared_ptr<const SeedView> seeding;
   // Namespaces of which something is kept for others (kept_items.h). May be null.
@@ -74,6 +77,9 @@ struct ReplicaView {
   std::shared_ptr<const JoinView> joins;
   // Replicas that have left, with their origins. May be null.
   std::shared_ptr<const LeftReplicas> left;
+  // Origins that a token named and that no member has ever heard of (unheard_origins.h). May be
+  // null.
+  std::shared_ptr<const std::set<Origin>> unheard;
 
   // The clock at a later steady time: what tells whether an item has expired.
   HybridTime TimeAt(SteadyTime now) const;
@@ -93,8 +99,8 @@ struct ReplicaView {
   // have nothing beyond the end that a chain entry gives it, and to have learned of that end before
   // it said so. nullopt: there may be more.
   std::optional<Sequence> EndOf(const OriginView& origin) const;
-  // A position of the token that was lost with a disk: it is beyond the end of its origin. nullopt:
-  // none is. And the token without such positions.
+  // A position of the token that was lost with a disk: it is beyond the end of its origin, or of an
+  // origin that went whole. nullopt: none is. And the token without such positions.
   std::optional<SessionToken::Position> FindLost(const SessionToken& token) const;
   void DropLost(SessionToken& token) const;
   // Replaces positions in origins that a chain entry applied here covers by that chain entry's, so

@@ -25,7 +25,6 @@ constexpr absl::Duration kBurst = absl::Seconds(1);
 
 void SeedSender::OnRequest(const internal::v1::SeedRequest& request, absl::Status allowed) {
   snapshot_.reset();
-  due_.reset();
   request_.reset();
   if (request.number() == 0) return;
   request_ = request;
@@ -44,14 +43,10 @@ bool SeedSender::HasSpeed(SteadyTime now) {
     tokens_ = std::min(burst, tokens_ + speed * absl::ToDoubleSeconds(now - *refilled_));
   }
   refilled_ = refilled_ ? std::max(*refilled_, now) : now;
-  if (tokens_ > 0) return true;
-  // A little beyond, so that rounding does not find it still at 0.
-  due_ = now + absl::Seconds(-tokens_ / speed) + absl::Milliseconds(1);
-  return false;
+  return tokens_ > 0;
 }
 
 absl::StatusOr<std::optional<SeedChunk>> SeedSender::Next(const ReplicaView& view, SteadyTime now) {
-  due_.reset();
   if (!request_) return std::optional<SeedChunk>();
   SeedChunk chunk;
   chunk.set_number(request_->number());

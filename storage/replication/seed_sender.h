@@ -50,8 +50,6 @@ class SeedSender {
   void Allow(absl::Status allowed) { allowed_ = std::move(allowed); }
   // True while something is asked for and not sent.
   bool active() const { return request_.has_value(); }
-  // When Next() may have something again, if only its speed holds it back; nullopt otherwise.
-  std::optional<SteadyTime> due() const { return due_; }
 
  private:
   bool HasSpeed(SteadyTime now);
@@ -67,7 +65,6 @@ class SeedSender {
   // Bytes that may be sent at once by now; below 0 after a large chunk.
   double tokens_ = 0;
   std::optional<SteadyTime> refilled_;
-  std::optional<SteadyTime> due_;
 };
 
 }  // namespace homeport

@@ -229,7 +229,7 @@ void World::Pump(Link& link) {
       return EndStream(link, next.status());
     }
     if (!next->has_value()) {
-      if (link.sender->busy() || link.sender->seed_due()) WantPump(link, Side::kSender);
+      if (link.sender->busy()) WantPump(link, Side::kSender);
       return;
     }
     internal::v1::PullResponse& response = **next;

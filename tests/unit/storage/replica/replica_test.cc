@@ -228,6 +228,67 @@ TEST_F(ReplicaTest, WritesThatWaitForTheDiskShareOneSync) {
   EXPECT_EQ(watch_->Synced() - before, 2);  // the held one's, and one for a hundred
 }
 
+TEST_F(ReplicaTest, TimesOnTheDiskThatAreFarAheadMakeTheClockSuspect) {
+  clock_.JumpWall(absl::Hours(1));
+  Open();
+  ASSERT_TRUE(Call(Put("x", "1")).ok());
+  replica_.reset();
+  // The clock is put right.
+  clock_.JumpWall(-absl::Hours(1));
+  Open();
+  const absl::Time right = clock_.WallNow();
+  const absl::Time reading = replica_->ClockReading();
+  EXPECT_GE(reading, right + absl::Minutes(59));
+  replica_->ObservePeerClock(ReplicaName("r1/a"), BoundsOf(right, reading, reading));
+  const absl::Status refused = Call(Put("x", "2"));
+  EXPECT_EQ(ReasonOf(refused), reason::kClockSuspect) << refused;
+  // Once the clock has got there, writes are named by times that others have too.
+  clock_.Advance(absl::Hours(1));
+  AwaitCommits(2);
+  const absl::Time later = replica_->ClockReading();
+  replica_->ObservePeerClock(ReplicaName("r1/a"), BoundsOf(clock_.WallNow(), later, later));
+  EXPECT_TRUE(Call(Put("x", "2")).ok());
+}
+
+TEST_F(ReplicaTest, AnEarlierStartThatWroteByAWrongClockIsNoTwin) {
+  clock_.JumpWall(absl::Hours(1));
+  Open();
+  ASSERT_TRUE(Call(Put("x", "1")).ok());
+  replica_.reset();
+  clock_.JumpWall(-absl::Hours(1));
+  Open();
+  AwaitCommits(2);
+  EXPECT_TRUE(replica_->WriteState().ok()) << replica_->WriteState();
+}
+
+TEST_F(ReplicaTest, AReplicaThatHasJustStartedComparesItsClockBeforeItWrites) {
+  options_.clock_hold = absl::Seconds(2);
+  const auto refused = [this] { return ReasonOf(Call(Put("x", "1"))) == reason::kCatchingUp; };
+  const ReplicaName peer("r1/a");
+  Open();
+  EXPECT_TRUE(refused());
+  const absl::Time now = clock_.WallNow();
+  replica_->ObservePeerClock(peer, BoundsOf(now - absl::Hours(1), now, now));
+  EXPECT_EQ(ReasonOf(Call(Put("x", "1"))), reason::kClockSuspect);
+  replica_.reset();
+  Open();
+  EXPECT_TRUE(refused());
+  replica_->ObservePeerClock(peer, BoundsOf(now, now, now));
+  EXPECT_TRUE(Call(Put("x", "1")).ok());
+  replica_.reset();
+  // Who can not be asked is not waited for, nor for long is anybody.
+  Open();
+  EXPECT_TRUE(refused());
+  replica_->OnPeerUnreachable(peer);
+  EXPECT_TRUE(Call(Put("x", "1")).ok());
+  replica_.reset();
+  Open();
+  EXPECT_TRUE(refused());
+  clock_.Advance(absl::Seconds(2));
+  AwaitCommits(2);
+  EXPECT_TRUE(Call(Put("x", "1")).ok());
+}
+
 TEST_F(ReplicaTest, NothingIsAnsweredBeforeItsSync) {
   Open();
   auto first = HoldDisk();
@@ -521,6 +582,7 @@ class AckTest : public ReplicaTest {
     Open();
     hello_.set_replica("r1/a");
     hello_.set_origin(99);
+    hello_.set_topology_fingerprint(replica_->topology()->fingerprint());
     replica_->OnPeerHello(hello_);
   }
   void Acknowledge(uint64_t applied) {
@@ -616,6 +678,7 @@ TEST_F(AckTest, WritesThatWaitForRegionsAreBounded) {
   options_.waiting_max = 1;
   replica_.reset();
   Open();
+  hello_.set_topology_fingerprint(replica_->topology()->fingerprint());
   replica_->OnPeerHello(hello_);
   const uint64_t before = Last();
   auto write = Start(PutAcked("x"));

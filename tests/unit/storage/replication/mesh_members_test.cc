@@ -251,6 +251,62 @@ TEST_F(MeshMembersTest, AnOldDiskWhoseGapHasLeftTheLogIsSeededAndBringsNothingBa
   ExpectGone("x");
 }
 
+TEST(MeshUnheardTest, WhatASessionSawOfAStartThatNobodyHeardOfIsLostOnceAllDenyIt) {
+  Mesh mesh(3);
+  mesh.ConnectAll();
+  ASSERT_TRUE(mesh.Settle());
+  mesh.Crash(2);
+  mesh.Start(2);
+  SessionToken token;
+  ASSERT_TRUE(mesh.Put(2, "all", "x", "1", &token).ok());
+  const Origin origin = mesh.core(2).self();
+  mesh.Crash(2);
+  const auto lost = [&](int at) { return mesh.core(at).view()->FindLost(token).has_value(); };
+  const auto settle = [&mesh] {
+    mesh.Advance(absl::Seconds(1));
+    mesh.ConnectAll();
+    ASSERT_TRUE(mesh.Settle());
+    mesh.Advance(absl::Seconds(1));
+    ASSERT_TRUE(mesh.Settle());
+  };
+  mesh.core(0).AskAbout(origin, mesh.Now(0));
+  settle();
+  EXPECT_FALSE(lost(0)) << "2 may have it on its disk";
+  mesh.WipeDisk(2);
+  mesh.Start(2);
+  settle();
+  EXPECT_TRUE(lost(0));
+  EXPECT_FALSE(lost(1)) << "it was not asked";
+  SessionToken fresh = token;
+  mesh.core(0).view()->DropLost(fresh);
+  EXPECT_TRUE(mesh.core(0).view()->Covers(fresh));
+}
+
+TEST(MeshUnheardTest, AStartThatIsOnSomeDiskIsNotLost) {
+  Mesh mesh(3);
+  mesh.ConnectAll();
+  ASSERT_TRUE(mesh.Settle());
+  mesh.Crash(2);
+  mesh.Start(2);
+  SessionToken token;
+  ASSERT_TRUE(mesh.Put(2, "all", "x", "1", &token).ok());
+  mesh.core(0).AskAbout(mesh.core(2).self(), mesh.Now(0));
+  mesh.Crash(2);
+  for (int i = 0; i < 3; ++i) {
+    mesh.Advance(absl::Seconds(1));
+    ASSERT_TRUE(mesh.Settle());
+    EXPECT_FALSE(mesh.core(0).view()->FindLost(token).has_value());
+  }
+  mesh.Start(2);
+  for (int i = 0; i < 3; ++i) {
+    mesh.ConnectAll();
+    mesh.Advance(absl::Seconds(1));
+    ASSERT_TRUE(mesh.Settle());
+    EXPECT_FALSE(mesh.core(0).view()->FindLost(token).has_value());
+  }
+  EXPECT_TRUE(mesh.core(0).view()->Covers(token));
+}
+
 TEST_F(MeshMembersTest, ARegionThatLeftHoldsUpNothing) {
   ASSERT_TRUE(mesh_.Put(2, "all", "x", "1").ok());
   Settle();

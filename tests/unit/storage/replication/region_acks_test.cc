@@ -44,6 +44,20 @@ class RegionAcksTest : public testing::Test {
   RegionAcks acks_;
 };
 
+TEST_F(RegionAcksTest, WhoGoesByAnotherTopologyDoesNotCountForItMayHaveLeftTheEntryOut) {
+  acks_.SetTopology("new");
+  Hello hello = HelloOf("r1/a", 11, 9);
+  hello.set_topology_fingerprint("old");
+  acks_.OnHello(hello);
+  EXPECT_EQ(Count(9), 0);
+  MemberReport report = ReportOf("r1/a", 11, 5, 9);
+  report.set_topology_fingerprint("new");
+  acks_.OnMemberReport(report);
+  EXPECT_EQ(Count(9), 1);
+  acks_.SetTopology("newer");
+  EXPECT_EQ(Count(9), 0);
+}
+
 TEST_F(RegionAcksTest, ARegionCountsOnceWhicheverOfItsReplicasAppliedTheEntry) {
   acks_.OnHello(HelloOf("r1/a", 11, 0));
   acks_.OnHello(HelloOf("r1/b", 12, 0));

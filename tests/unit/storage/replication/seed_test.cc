@@ -173,9 +173,8 @@ TEST_F(SeedSenderTest, KeepsToItsSpeed) {
   const size_t burst = Drain(sender).size();
   EXPECT_GE(burst, 9u);
   EXPECT_LE(burst, 11u);
-  ASSERT_TRUE(sender.due().has_value());
-  now_ = *sender.due();
-  EXPECT_EQ(Drain(sender).size(), 1u);
+  // The last chunk went beyond what may be sent; that is made up for first.
+  EXPECT_TRUE(Drain(sender).empty());
   now_ += absl::Seconds(1);
   const size_t second = Drain(sender).size();
   EXPECT_GE(second, 9u);
