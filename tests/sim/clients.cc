@@ -88,10 +88,10 @@ int Clients::PickNode(Session& session) {
   return nodes.empty() ? -1 : nodes[random_.Below(nodes.size())];
 }
 
-int Clients::PickNamespace(int node) {
+int Clients::PickNamespace(int node, bool whole) {
   for (int i = 0; i < 8; ++i) {
     const int at = static_cast<int>(random_.Below(shape_.namespaces.size()));
-    if (world_->Holds(node, at) && !world_->IsPartial(node, at)) return at;
+    if (world_->Holds(node, at) && (!whole || !world_->IsPartial(node, at))) return at;
   }
   return 0;
 }
@@ -130,7 +130,7 @@ void Clients::Step() {
 void Clients::Write(int at, int node) {
   Session& session = sessions_[at];
   if (!world_->ServesWrites(node) || !world_->MayWrite(node)) return;
-  const int name_space = PickNamespace(node);
+  const int name_space = PickNamespace(node, /*whole=*/false);
   Operation operation;
   operation.name_space = name_space;
   const std::string& name = shape_.namespaces[name_space].name;
@@ -292,7 +292,7 @@ void Clients::Retry(int at, int node) {
 void Clients::Read(int at, int node) {
   Session& session = sessions_[at];
   History& history = world_->history();
-  const int name_space = PickNamespace(node);
+  const int name_space = PickNamespace(node, /*whole=*/true);
   v1::GetRequest request;
   request.set_namespace_(shape_.namespaces[name_space].name);
   request.set_id(absl::StrCat("k", random_.Below(shape_.ids)));

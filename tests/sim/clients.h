@@ -62,7 +62,8 @@ class Clients {
   void Acknowledge(int session, uint64_t generation, const Operation& operation,
                    const WriteName& name);
   int PickNode(Session& session);
-  int PickNamespace(int node);
+  // One that the replica holds; `whole`: and has all of.
+  int PickNamespace(int node, bool whole);
 
   World* world_;
   const Shape& shape_;

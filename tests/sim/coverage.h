@@ -64,7 +64,10 @@ namespace homeport::sim {
   X(kRegionLeft, "a region left")                                                      \
   X(kOldDiskRefused, "a replica that had left was refused with its old disk")          \
   X(kNamespaceGiven, "a namespace was given to a region and seeded there")             \
-  X(kNamespaceTaken, "a namespace was taken from a region")
+  X(kNamespaceTaken, "a namespace was taken from a region")                            \
+  X(kWriteToPartial, "a write was refused where its namespace was not whole")          \
+  X(kSettled, "no tombstone and no closing was left in the end")                       \
+  X(kDamageHidden, "a damaged replica was compared with before it could compare")
 
 enum class Path {
 #define HOMEPORT_SIM_PATH(name, what) name,

@@ -148,8 +148,12 @@ struct Link {
   // Of the sender's topology: at the stream's begin, and by now.
   int version_first = 0;
   int version = 0;
-  // Bytes of batches that the receiver has granted and not been sent.
+  // Bytes that the receiver has granted and not been sent, and that it was sent and has not
+  // committed: what it has to hold in memory.
   int64_t granted = 0;
+  int64_t uncommitted = 0;
+  // A message came twice on this stream, which gives back its bytes twice.
+  bool repeated = false;
 };
 
 // Runs until told to stop. A failure stops it.
@@ -178,6 +182,14 @@ class World {
   // comparisons have to find it, and to repair it as it was.
   bool Damage();
   bool DamageRepaired();
+  // Nothing is left that only waits: no tombstone, and no origin whose closing has begun and not
+  // ended. To be asked for once all have converged. True of a run whose topologies never agree.
+  bool Settled();
+  // No replica's clock is further from another's than they believe each other: watermarks of one
+  // that started ahead are put off for as long as it is.
+  bool ClocksAgree();
+  // What is left of it, for people.
+  std::string Unsettled();
   // Tells the trace what replicas have not the same of.
   void TellDifferences();
 

@@ -80,6 +80,12 @@ void World::Commit(int at) {
       operation.done(absl::UnavailableError("not here, or not by now"), WriteName());
       continue;
     }
+    // As a replica's front does, which asks the same view.
+    if (!view->HoldsWhole(shape_.namespaces[operation.name_space].name)) {
+      coverage_->Covered(Path::kWriteToPartial);
+      operation.done(absl::UnavailableError("the namespace is not whole here"), WriteName());
+      continue;
+    }
     auto name = node.core->StageWrite(
         {&operation.mutation, &operation.token, absl::Microseconds(ttl)}, moment);
     if (!name.ok()) {
@@ -235,6 +241,7 @@ void World::Commit(int at) {
       break;
     }
     if (!ended) {
+      link.uncommitted -= static_cast<int64_t>(work[i].batch.credit_bytes);
       link.receiver->OnCommitted(work[i].batch.credit_bytes, taken[i].entries, moment.steady);
     }
   }

@@ -1,4 +1,5 @@
 // A difference between replicas, as a bug would make it, for the comparisons to find.
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -61,9 +62,62 @@ bool World::Damage() {
                           shape_.ReplicaNameOf(at));
     });
     Start(at);
+    if (random_.Chance(500)) {
+      // Others compare with it before it compares with them.
+      const Micros until = now_ + 2 * shape_.compare_interval + kSecond;
+      for (int other = 0; other < size(); ++other) {
+        if (other == at) continue;
+        Link& link = LinkOf(other, at);
+        Cut(link);
+        Schedule(until, [this, &link] { Uncut(link); });
+      }
+      coverage_->Covered(Path::kDamageHidden);
+    }
     return true;
   }
   return false;
+}
+
+std::string World::Unsettled() {
+  for (int at = 0; at < size(); ++at) {
+    if (!Listed(at) || !nodes_[at].running()) continue;
+    for (const OriginView& origin : nodes_[at].core->view()->origins) {
+      if (!origin.frozen || origin.closed_end) continue;
+      return absl::StrCat(shape_.ReplicaNameOf(at), " waits for origin ",
+                          absl::Hex(origin.origin.value(), absl::kZeroPad16), " to be closed");
+    }
+    std::unique_ptr<KvIterator> it = nodes_[at].raw->Iterate(Table::kItems);
+    internal::v1::StoredItem item;
+    for (it->Seek({}); it->Valid(); it->Next()) {
+      HP_CHECK(item.ParseFromArray(it->value().data(), static_cast<int>(it->value().size())));
+      if (!IsTombstone(item)) continue;
+      const int known = history_.FindItem(std::string(it->key()));
+      if (known == -1 || !Holds(at, history_.item(known).name_space)) continue;
+      const ItemRecord& record = history_.item(known);
+      return absl::StrCat(shape_.ReplicaNameOf(at), " has a tombstone of ", record.name_space_name,
+                          "/", record.id, "/", record.key);
+    }
+  }
+  return "";
+}
+
+bool World::ClocksAgree() {
+  absl::Time earliest = absl::InfiniteFuture();
+  absl::Time latest = absl::InfinitePast();
+  for (int at = 0; at < size(); ++at) {
+    if (!Listed(at) || !nodes_[at].running()) continue;
+    const Moment moment = MomentAt(at);
+    const absl::Time physical = nodes_[at].core->clock().Physical(moment.wall, moment.steady);
+    earliest = std::min(earliest, physical);
+    latest = std::max(latest, physical);
+  }
+  return latest - earliest <= absl::Microseconds(shape_.drift_max);
+}
+
+bool World::Settled() {
+  const auto& rollouts = shape_.story.rollouts;
+  if (!rollouts.empty() && rollouts.back().reach != 1000) return true;
+  return Unsettled().empty();
 }
 
 bool World::DamageRepaired() {

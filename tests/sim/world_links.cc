@@ -95,7 +95,8 @@ void World::EndStream(Link& link, const absl::Status& why) {
   link.sender.reset();
   link.requests.clear();
   link.responses.clear();
-  link.granted = 0;
+  link.granted = link.uncommitted = 0;
+  link.repeated = false;
   link.down_since = now_;
   if (link.receiver != nullptr) link.receiver->OnDisconnected(why);
   WantConnect(link, random_.Between(kReconnect / 4, kReconnect));
@@ -122,6 +123,7 @@ void World::SendResponse(Link& link, internal::v1::PullResponse response) {
   if (link.repeats > 0 && (response.has_batch() || response.skips_size() > 0) &&
       random_.Chance(300)) {
     coverage_->Covered(Path::kRepeated);
+    link.repeated = true;
     // At once, or behind what follows.
     Schedule(now_ + (random_.Chance(500) ? 0 : random_.Between(0, 300 * kMilli)),
              [this, at = IndexOf(link), generation = link.generation, response] {
@@ -233,12 +235,20 @@ void World::Pump(Link& link) {
       return;
     }
     internal::v1::PullResponse& response = **next;
-    if (response.has_batch()) {
+    if (response.has_batch() || response.has_seed_chunk()) {
       // One message may go over what was granted, none may follow it.
       if (link.granted <= 0) {
         return Fail(absl::StrCat(shape_.ReplicaNameOf(link.from), " sends without credit"));
       }
-      link.granted -= static_cast<int64_t>(response.batch().block().size());
+      if (!link.repeated && link.uncommitted >= static_cast<int64_t>(shape_.credit_bytes)) {
+        return Fail(absl::StrCat(shape_.ReplicaNameOf(link.to), " grants ",
+                                 shape_.ReplicaNameOf(link.from),
+                                 " more than it may: ", link.uncommitted, " bytes are under way"));
+      }
+      const auto bytes = static_cast<int64_t>(response.batch().block().size() +
+                                              response.seed_chunk().block().size());
+      link.granted -= bytes;
+      link.uncommitted += bytes;
       if (link.granted <= 0) coverage_->Covered(Path::kCreditSpent);
     }
     SendResponse(link, std::move(response));
