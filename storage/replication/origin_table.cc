@@ -216,6 +216,15 @@ void OriginTable::ApplyClosing(const internal::v1::OriginChain& chain, Origin se
   }
 }
 
+void OriginTable::Thaw(const internal::v1::OriginChain& chain, Origin self) {
+  internal::v1::OriginChain ends;
+  for (const internal::v1::Position& closed : chain.closed()) {
+    const OriginState* state = Find(Origin(closed.origin()));
+    if (state != nullptr && state->frozen) *ends.add_closed() = closed;
+  }
+  ApplyClosing(ends, self);
+}
+
 void OriginTable::LearnOwn(OriginState& state, Origin own, Sequence sequence) {
   Sequence& known = state.knows_own[own];
   if (known >= sequence) return;

@@ -149,6 +149,9 @@ class OriginTable {
   void ApplyChain(const internal::v1::OriginChain& chain, const Stamp& at, Origin self);
   // The part of ApplyChain() that holds for this replica's own chain entries too.
   void ApplyClosing(const internal::v1::OriginChain& chain, Origin self);
+  // A chain entry came that is not applied yet. Of origins that are frozen here it says the end at
+  // once: the entry, or one before it, may wait for what is taken only once that is known.
+  void Thaw(const internal::v1::OriginChain& chain, Origin self);
   // Takes over what is greater in `cut` than here, and stages what that takes of the log. What was
   // received beyond the cut stays, to be applied.
   void TakeSeeded(const std::vector<SeededOrigin>& cut, Staging& staging);

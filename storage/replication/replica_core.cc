@@ -241,6 +241,7 @@ absl::Status ReplicaCore::StageEntry(absl::string_view bytes) {
     return absl::OkStatus();
   }
   NoteLeftOut(entry->withheld());
+  origins_.Thaw(entry->chain(), self_);
   OriginState& state = origins_.At(origin);
   state.Receive(sequence, HybridTime(entry->timestamp()),
                 PutRecord(origin, sequence, LogRecord::Kind::kEntry, bytes));

@@ -251,6 +251,47 @@ TEST_F(MeshMembersTest, AnOldDiskWhoseGapHasLeftTheLogIsSeededAndBringsNothingBa
   ExpectGone("x");
 }
 
+// A start that had lost the end of an earlier one was closing it; then the disk that has it came
+// back.
+TEST(MeshClosingTest, AnOriginThatWasBeingClosedIsClosedByAStartThatHasAllOfIt) {
+  Mesh mesh(3);
+  mesh.ConnectAll();
+  ASSERT_TRUE(mesh.Put(0, "all", "x", "1").ok());
+  ASSERT_TRUE(mesh.Settle());
+  const Origin origin = mesh.core(0).self();
+  for (const int other : {1, 2}) mesh.Cut(0, other);
+  ASSERT_TRUE(mesh.Put(0, "all", "only", "here").ok());
+  mesh.CopyDisk(0);
+  mesh.Crash(0);
+  mesh.WipeDisk(0);
+  mesh.Start(0);
+  mesh.ConnectAll();
+  ASSERT_TRUE(mesh.Settle());
+  mesh.Cut(0, 2);
+  mesh.Cut(1, 2);
+  mesh.Advance(absl::Seconds(1));
+  mesh.Tend(0);
+  ASSERT_TRUE(mesh.Settle());
+  ASSERT_TRUE(mesh.core(1).view()->Find(origin)->frozen);
+  ASSERT_FALSE(mesh.core(1).view()->Find(origin)->closed_end.has_value());
+  mesh.Crash(0);
+  ASSERT_TRUE(mesh.RestoreDisk(0));
+  mesh.Advance(absl::Seconds(1));
+  mesh.Start(0);
+  mesh.EnableUpkeep();
+  for (int i = 0; i < 5; ++i) {
+    mesh.ConnectAll();
+    mesh.Advance(absl::Seconds(1));
+    ASSERT_TRUE(mesh.Settle());
+  }
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_THAT(mesh.Get(i, "all", "only"), Optional(std::string("here"))) << i;
+    EXPECT_FALSE(mesh.core(i).view()->Find(origin)->frozen &&
+                 !mesh.core(i).view()->Find(origin)->closed_end)
+        << i;
+  }
+}
+
 TEST(MeshUnheardTest, WhatASessionSawOfAStartThatNobodyHeardOfIsLostOnceAllDenyIt) {
   Mesh mesh(3);
   mesh.ConnectAll();
