@@ -47,7 +47,10 @@
   X(kWatermarkTooEarly, "a watermark counts before its position is applied")                \
   X(kLeftReplicaWelcome, "a replica that left is taken back with its old disk")             \
   X(kOwedForgotten, "what a rollout owes a region is passed by as if it had been skipped")  \
-  X(kJournalMissesConflict, "a write that was overtaken is not journalled")
+  X(kJournalMissesConflict, "a write that was overtaken is not journalled")                 \
+  X(kJournalUnbounded, "the conflict journal drops nothing to make room")                   \
+  X(kRestoreNotNoted, "a restored conflict does not say so, and is restored again")         \
+  X(kSeedForgetsKnown, "a seeding brings nothing of what the entries it jumps over knew")
 
 namespace homeport {
 

@@ -121,6 +121,7 @@ absl::StatusOr<StoredConflict> ConflictJournal::Find(ConflictNumber number) cons
 
 void ConflictJournal::Settle(ConflictNumber number, StoredConflict conflict,
                              const Stamp& restored) {
+  if (HP_MUTANT(kRestoreNotNoted)) return;
   const size_t before = conflict.ByteSizeLong();
   conflict.set_restored_timestamp(restored.version.time.value());
   conflict.set_restored_origin(restored.version.origin.value());
@@ -175,7 +176,7 @@ absl::Status ConflictJournal::Prepare() {
 }
 
 absl::Status ConflictJournal::MakeRoom() {
-  if (state_.bytes() <= bytes_max_) return absl::OkStatus();
+  if (state_.bytes() <= bytes_max_ || HP_MUTANT(kJournalUnbounded)) return absl::OkStatus();
   // What this commit adds makes its own room, whatever that takes; the rest can wait.
   const uint64_t at_once = std::max(bytes_max_, std::min(bytes_committed_, state_.bytes()));
   int left = kShrinkMax;

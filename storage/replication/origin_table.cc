@@ -1,6 +1,7 @@
 #include "storage/replication/origin_table.h"
 
 #include <algorithm>
+#include <set>
 #include <vector>
 
 #include "absl/strings/escaping.h"
@@ -10,10 +11,36 @@
 
 namespace homeport {
 
+using google::protobuf::RepeatedPtrField;
+using internal::v1::Position;
 using internal::v1::StoredPosition;
 
 std::string OriginText(Origin origin) {
   return absl::StrCat(absl::Hex(origin.value(), absl::kZeroPad16));
+}
+
+Sequence KnownOf(const KnownPositions& known, Origin origin) {
+  const auto at = std::lower_bound(known.begin(), known.end(), std::pair(origin, Sequence(0)));
+  return at == known.end() || at->first != origin ? Sequence(0) : at->second;
+}
+
+void AddKnown(const KnownPositions& known, RepeatedPtrField<Position>* out) {
+  for (const auto& [origin, sequence] : known) {
+    Position* position = out->Add();
+    position->set_origin(origin.value());
+    position->set_sequence(sequence.value());
+  }
+}
+
+std::shared_ptr<const KnownPositions> ParseKnown(const RepeatedPtrField<Position>& known) {
+  if (known.empty()) return nullptr;
+  auto parsed = std::make_shared<KnownPositions>();
+  parsed->reserve(known.size());
+  for (const Position& position : known) {
+    parsed->emplace_back(Origin(position.origin()), Sequence(position.sequence()));
+  }
+  std::sort(parsed->begin(), parsed->end());
+  return parsed;
 }
 
 void OriginState::Receive(Sequence sequence, HybridTime time, uint64_t bytes) {
@@ -66,8 +93,10 @@ absl::Status OriginTable::Load(KvEngine* engine, HybridClock& clock) {
                         stored.open_bytes(), HybridTime(stored.open_logged())});
     state.frozen = stored.frozen();
     if (stored.has_closed_end()) state.closed_end = Sequence(stored.closed_end());
-    for (const internal::v1::Position& known : stored.knows_own()) {
-      state.knows_own[Origin(known.origin())] = Sequence(known.sequence());
+    state.knows = ParseKnown(stored.knows());
+    for (const internal::v1::ChainCover& cover : stored.covers()) {
+      state.covers.push_back(
+          {Origin(cover.origin()), Sequence(cover.sequence()), Sequence(cover.end())});
     }
     if (!stored.replica().empty()) {
       state.replica = std::make_shared<const ReplicaName>(ReplicaName(stored.replica()));
@@ -116,10 +145,12 @@ void OriginTable::StagePositions(HybridTime now, uint64_t segment_bytes, Staging
     stored.set_open_logged(state.log.open().logged.value());
     stored.set_frozen(state.frozen);
     if (state.closed_end) stored.set_closed_end(state.closed_end->value());
-    for (const auto& [own, sequence] : state.knows_own) {
-      internal::v1::Position* known = stored.add_knows_own();
-      known->set_origin(own.value());
-      known->set_sequence(sequence.value());
+    if (state.knows != nullptr) AddKnown(*state.knows, stored.mutable_knows());
+    for (const OriginState::ChainCover& cover : state.covers) {
+      internal::v1::ChainCover* out = stored.add_covers();
+      out->set_origin(cover.by.value());
+      out->set_sequence(cover.at.value());
+      out->set_end(cover.end.value());
     }
     if (!HP_MUTANT(kPositionNeverSaved) || state.StartOf(replica_)) {
       staging.Put(Table::kMeta, PositionKey(origin), stored.SerializeAsString());
@@ -154,6 +185,7 @@ void OriginTable::Show(ReplicaView& view) const {
     shown.frozen = state.frozen;
     shown.closed_end = state.closed_end;
     shown.first_time = state.first_time;
+    shown.knows = state.knows;
     view.origins.push_back(std::move(shown));
   }
 }
@@ -173,6 +205,10 @@ void OriginTable::Cover(OriginState& earlier, const Stamp& at, Sequence end) {
   earlier.covered_at = at.sequence;
   earlier.covered_end = end;
   earlier.dirty = true;
+  // Every start covers all earlier ones anew; who knows of one in between only knows them too.
+  if (IsOwn(earlier) && (earlier.covers.empty() || earlier.covers.back().end < end)) {
+    earlier.covers.push_back({at.version.origin, at.sequence, end});
+  }
 }
 
 void OriginTable::ApplyChain(const internal::v1::OriginChain& chain, const Stamp& at, Origin self) {
@@ -225,31 +261,65 @@ void OriginTable::Thaw(const internal::v1::OriginChain& chain, Origin self) {
   ApplyClosing(ends, self);
 }
 
-void OriginTable::LearnOwn(OriginState& state, Origin own, Sequence sequence) {
-  Sequence& known = state.knows_own[own];
-  if (known >= sequence) return;
-  known = sequence;
-  // What the new position implies needs no place of its own, so the map is as large as this replica
-  // has origins that no chain entry joins.
-  for (auto it = state.knows_own.begin(); it != state.knows_own.end();) {
-    const OriginState* earlier = it->first == own ? nullptr : Find(it->first);
-    const bool implied = earlier != nullptr && earlier->covered_by == own &&
-                         earlier->covered_at <= known && it->second <= earlier->covered_end;
-    it = implied ? state.knows_own.erase(it) : std::next(it);
+bool OriginTable::Implied(const KnownPositions& known, Origin origin, Sequence sequence) const {
+  const OriginState* state = Find(origin);
+  if (state == nullptr) return false;
+  if (state->covered_by != Origin(0) && sequence <= state->covered_end &&
+      KnownOf(known, state->covered_by) >= state->covered_at) {
+    return true;
   }
+  return std::any_of(state->covers.begin(), state->covers.end(), [&](const auto& cover) {
+    return sequence <= cover.end && KnownOf(known, cover.by) >= cover.at;
+  });
+}
+
+void OriginTable::Learn(OriginState& state, const KnownPositions& positions) {
+  static const KnownPositions kNothing;
+  const KnownPositions& before = state.knows == nullptr ? kNothing : *state.knows;
+  bool fresh = false;
+  bool more = false;
+  for (const auto& [origin, sequence] : positions) {
+    const Sequence known = KnownOf(before, origin);
+    fresh = fresh || known == Sequence(0);
+    more = more || known < sequence;
+  }
+  if (!more) return;
+  std::map<Origin, Sequence> all(before.begin(), before.end());
+  for (const auto& [origin, sequence] : positions) {
+    Sequence& known = all[origin];
+    known = std::max(known, sequence);
+  }
+  auto after = std::make_shared<KnownPositions>(all.begin(), all.end());
+  if (fresh) {
+    // What a chain entry implies needs no place of its own, so there are about as many as there are
+    // replicas.
+    const KnownPositions known = *after;
+    after->erase(
+        std::remove_if(after->begin(), after->end(),
+                       [&](const auto& one) { return Implied(known, one.first, one.second); }),
+        after->end());
+  }
+  state.knows = std::move(after);
+  state.dirty = true;
 }
 
 bool OriginTable::KnewOwn(Origin origin, Origin own, Sequence sequence) const {
   const OriginState* state = Find(origin);
-  if (state == nullptr) return false;
-  // A chain is as long as there are origins; damaged ones must not make it endless.
-  for (size_t steps = 0; steps < states_.size(); ++steps) {
-    auto known = state->knows_own.find(own);
-    if (known != state->knows_own.end() && known->second >= sequence) return true;
-    const OriginState* at = Find(own);
-    if (at == nullptr || at->covered_by == Origin(0) || sequence > at->covered_end) return false;
-    own = at->covered_by;
-    sequence = at->covered_at;
+  if (state == nullptr || state->knows == nullptr) return false;
+  const KnownPositions& known = *state->knows;
+  // From chain entry to chain entry, each of which says what its start knew of the earlier ones.
+  std::vector<std::pair<Origin, Sequence>> from{{own, sequence}};
+  std::set<Origin> seen{own};
+  while (!from.empty()) {
+    const auto [earlier, needed] = from.back();
+    from.pop_back();
+    if (KnownOf(known, earlier) >= needed || Implied(known, earlier, needed)) return true;
+    const OriginState* at = Find(earlier);
+    if (at == nullptr) continue;
+    for (const OriginState::ChainCover& cover : at->covers) {
+      if (needed <= cover.end && seen.insert(cover.by).second)
+        from.emplace_back(cover.by, cover.at);
+    }
   }
   return false;
 }
@@ -288,6 +358,8 @@ void OriginTable::TakePosition(const SeededOrigin& seeded, Staging& staging) {
   if (cut <= state.applied) return;
   state.block.reset();
   state.fresh.clear();
+  // Entries that come after the cut name only what those up to it do not imply.
+  if (!HP_MUTANT(kSeedForgetsKnown)) Learn(state, there.knows());
   const HybridTime first_time = state.first_time;
   state.Advance(cut, HybridTime(there.applied_timestamp()));
   state.first_time = first_time == HybridTime(0) ? HybridTime(there.first_timestamp()) : first_time;

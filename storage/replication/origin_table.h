@@ -14,6 +14,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "common/base/ids.h"
+#include "google/protobuf/repeated_field.h"
 #include "homeport/internal/v1/entry.pb.h"
 #include "homeport/internal/v1/stored.pb.h"
 #include "storage/model/hybrid_clock.h"
@@ -60,8 +61,16 @@ struct OriginState {
   OriginLog log;
   bool frozen = false;
   std::optional<Sequence> closed_end;
-  // What applied entries depend on of this replica's origins.
-  std::map<Origin, Sequence> knows_own;
+  // What applied entries depend on. Null: nothing. Shared with views, so never changed in place.
+  std::shared_ptr<const KnownPositions> knows;
+  // Of an earlier start of this replica: the chain entries that cover it, each of which covers more
+  // than the one before.
+  struct ChainCover {
+    Origin by;
+    Sequence at;
+    Sequence end;
+  };
+  std::vector<ChainCover> covers;
   std::shared_ptr<const ReplicaName> replica;
   std::optional<OriginBlock> block;
   // Staged since the last commit and not applied yet, in sequence; older ones are read from the
@@ -84,8 +93,8 @@ struct OriginState {
 };
 
 // An origin as a peer had it whose items were taken: of `position` the fields applied,
-// applied_timestamp and first_timestamp, replica, covered_by, covered_at, covered_end, frozen and
-// closed_end.
+// applied_timestamp and first_timestamp, replica, covered_by, covered_at, covered_end, frozen,
+// closed_end and knows.
 struct SeededOrigin {
   Origin origin;
   internal::v1::StoredPosition position;
@@ -129,17 +138,17 @@ class OriginTable {
     }
     return std::nullopt;
   }
-  // What is needed of `positions` by an entry of `state` was applied: remembers what that says of
-  // this replica's origins.
+  // What is needed of `positions` (a range of Position messages) by an entry of `state` was
+  // applied: remembers that.
   template <typename Positions>
   void Learn(OriginState& state, const Positions& positions) {
+    KnownPositions known;
     for (const internal::v1::Position& position : positions) {
-      const OriginState* own = Find(Origin(position.origin()));
-      if (own != nullptr && IsOwn(*own)) {
-        LearnOwn(state, Origin(position.origin()), Sequence(position.sequence()));
-      }
+      known.emplace_back(Origin(position.origin()), Sequence(position.sequence()));
     }
+    Learn(state, known);
   }
+  void Learn(OriginState& state, const KnownPositions& positions);
   // True if `origin` had applied entry `sequence` of `own`, an origin of this replica, when it made
   // the last entry that is applied here, as far as its entries' dependencies say.
   bool KnewOwn(Origin origin, Origin own, Sequence sequence) const;
@@ -161,12 +170,21 @@ class OriginTable {
   void ObserveReplica(Origin origin, const ReplicaName& replica);
 
  private:
-  void LearnOwn(OriginState& state, Origin own, Sequence sequence);
+  // True if a chain entry that `known` has covers the position.
+  bool Implied(const KnownPositions& known, Origin origin, Sequence sequence) const;
   void TakePosition(const SeededOrigin& seeded, Staging& staging);
 
   ReplicaName replica_;
   std::map<Origin, OriginState> states_;
 };
+
+// 0 if nothing of the origin is known.
+Sequence KnownOf(const KnownPositions& known, Origin origin);
+// Known positions on the wire and on disk. Null if there are none.
+void AddKnown(const KnownPositions& known,
+              google::protobuf::RepeatedPtrField<internal::v1::Position>* out);
+std::shared_ptr<const KnownPositions> ParseKnown(
+    const google::protobuf::RepeatedPtrField<internal::v1::Position>& known);
 
 // For error texts.
 std::string OriginText(Origin origin);

@@ -203,6 +203,7 @@ absl::StatusOr<WriteName> ReplicaCore::StageWrite(const LocalWrite& write, const
     dependency->set_origin(position.origin.value());
     dependency->set_sequence(position.sequence.value());
   }
+  origins_.Learn(origins_.At(self_), entry.dependencies());
   AppendOwn(entry, stamp);
   for (int i = 0; i < mutation.changes_size(); ++i) {
     items_.Apply(std::move(items[i]), local.part().changes(i), stamp, ItemCause::kLocal);

@@ -4,7 +4,9 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "common/base/ids.h"
@@ -16,6 +18,10 @@
 #include "storage/replication/stream_join.h"
 
 namespace homeport {
+
+// What the applied entries of an origin depend on, by themselves or by the chain entries among it.
+// One position an origin, in ascending order.
+using KnownPositions = std::vector<std::pair<Origin, Sequence>>;
 
 // A replica's place in one origin.
 struct OriginView {
@@ -43,6 +49,8 @@ struct OriginView {
   std::optional<Sequence> closed_end;
   // Timestamp of the origin's first entry; 0 while that is not applied.
   HybridTime first_time;
+  // May be null: nothing.
+  std::shared_ptr<const KnownPositions> knows;
 };
 
 // Origins that a replica can know. One is added at each start of each replica, and each costs a

@@ -29,6 +29,9 @@ SeedCut CutOf(const ReplicaView& view) {
     out.covered_end = origin.covered_end;
     out.closed_end = origin.closed_end;
     out.frozen = origin.frozen;
+    const bool ended = (origin.covered_by != Origin(0) && origin.applied >= origin.covered_end) ||
+                       (origin.closed_end && origin.applied >= *origin.closed_end);
+    if (!ended) out.knows = origin.knows;
   }
   return cut;
 }
@@ -46,6 +49,8 @@ SeedCut LesserCut(const SeedCut& a, const SeedCut& b) {
     if (out.first_time == HybridTime(0)) out.first_time = other.first_time;
     if (!out.closed_end) out.closed_end = other.closed_end;
     out.frozen = out.frozen || other.frozen;
+    // Of the same entries both know the same, unless one keeps it no longer.
+    if (out.knows == nullptr && out.sequence == other.sequence) out.knows = other.knows;
     least.emplace(origin, std::move(out));
   }
   // A chain entry counts where both have applied it; what the lesser cut has not applied comes
@@ -80,6 +85,7 @@ void AddCut(const SeedCut& cut, RepeatedPtrField<SeedPosition>* out) {
     position->set_covered_end(of.covered_end.value());
     if (of.closed_end) position->set_closed_end(of.closed_end->value());
     position->set_frozen(of.frozen);
+    if (of.knows != nullptr) AddKnown(*of.knows, position->mutable_knows());
   }
 }
 
@@ -101,6 +107,7 @@ absl::StatusOr<SeedCut> ParseCut(const RepeatedPtrField<SeedPosition>& positions
     of.covered_end = Sequence(position.covered_end());
     if (position.has_closed_end()) of.closed_end = Sequence(position.closed_end());
     of.frozen = position.frozen();
+    of.knows = ParseKnown(position.knows());
     if (position.origin() == 0 || position.sequence() == 0 ||
         !cut.emplace(Origin(position.origin()), std::move(of)).second) {
       return absl::DataLossError("a seeding's cut names an origin twice or without a sequence");
@@ -122,6 +129,7 @@ std::vector<SeededOrigin> SeededOriginsOf(const SeedCut& cut) {
     out.position.set_covered_at(of.covered_at.value());
     out.position.set_covered_end(of.covered_end.value());
     out.position.set_frozen(of.frozen);
+    if (of.knows != nullptr) AddKnown(*of.knows, out.position.mutable_knows());
     if (of.closed_end) out.position.set_closed_end(of.closed_end->value());
     seeded.push_back(std::move(out));
   }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -28,6 +29,8 @@ struct CutOrigin {
   Sequence covered_end;
   std::optional<Sequence> closed_end;
   bool frozen = false;
+  // What entries up to `sequence` depend on; null: nothing, or no more entries come.
+  std::shared_ptr<const KnownPositions> knows;
 };
 using SeedCut = std::map<Origin, CutOrigin>;
 

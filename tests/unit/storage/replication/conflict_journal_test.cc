@@ -165,7 +165,7 @@ TEST_F(ConflictJournalTest, AWriteOfThisReplicaReplacesWhatItFinds) {
 }
 
 TEST_F(ConflictJournalTest, AWriteThatTheWinnersOriginKnewWasReplaced) {
-  origins_.At(kOther).knows_own[kOwn] = Sequence(5);
+  origins_.Learn(origins_.At(kOther), KnownPositions{{kOwn, Sequence(5)}});
   Change("known", Register(kOwn, 5, "a"), Register(kOther, 1, "b"));
   Change("unknown", Register(kOwn, 6, "a"), Register(kOther, 2, "b"));
   Commit();
