@@ -164,6 +164,7 @@ void World::TakeVersion(int at, int version) {
   if (!node.running()) return;
   node.core->SetPolicy(PolicyOf(at));
   node.core->SetMembers(MembersOf(TopologyOf(at)));
+  node.acks.SetTopology(TopologyOf(at).fingerprint());
   const ReplicaName self(shape_.ReplicaNameOf(at));
   if (node.join) node.join->SetPeers(PeersToCatchUpWith(TopologyOf(at), self));
   if (partial) {
