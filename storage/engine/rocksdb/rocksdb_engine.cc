@@ -20,6 +20,7 @@
 #include "rocksdb/write_batch.h"
 #include "rocksdb/write_buffer_manager.h"
 #include "storage/engine/rocksdb/data_directory.h"
+#include "storage/engine/rocksdb/manifest_extent.h"
 #include "storage/engine/rocksdb/rocksdb_status.h"
 
 namespace homeport {
@@ -58,6 +59,8 @@ rocksdb::DBOptions DatabaseOptions(const RocksdbOptions& options) {
   db.create_missing_column_families = true;
   db.paranoid_checks = true;
   db.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
+  // A log that was complete and is shorter, or gone, is damage too.
+  db.track_and_verify_wals_in_manifest = true;
   db.max_bgerror_resume_count = 0;
   db.listeners.push_back(std::make_shared<NeverRecoversByItself>());
   db.write_buffer_manager =
@@ -271,6 +274,8 @@ absl::StatusOr<std::unique_ptr<KvEngine>> OpenRocksdbEngine(const RocksdbOptions
     return status;
   }
   if (absl::Status status = CheckStoreIsWhole(options.path); !status.ok()) return status;
+  rocksdb::Env* const env = options.env == nullptr ? rocksdb::Env::Default() : options.env;
+  if (absl::Status status = CheckManifestExtent(env, options.path); !status.ok()) return status;
   ReleaseBallastIfFull(options.path, BallastBytes(options));
   const std::shared_ptr<rocksdb::Cache> cache = rocksdb::NewLRUCache(options.cache_bytes);
   std::vector<rocksdb::ColumnFamilyDescriptor> families;
@@ -280,8 +285,11 @@ absl::StatusOr<std::unique_ptr<KvEngine>> OpenRocksdbEngine(const RocksdbOptions
   }
   rocksdb::DB* opened = nullptr;
   std::vector<rocksdb::ColumnFamilyHandle*> handles;
+  rocksdb::DBOptions database = DatabaseOptions(options);
+  const auto extent = std::make_shared<KeepsManifestExtent>();
+  database.listeners.push_back(extent);
   const rocksdb::Status status =
-      rocksdb::DB::Open(DatabaseOptions(options), options.path, families, &handles, &opened);
+      rocksdb::DB::Open(database, options.path, families, &handles, &opened);
   if (IsLockedByAnother(status)) {
     return MakeError(absl::StatusCode::kFailedPrecondition, reason::kStorageFailed,
                      absl::StrCat(options.path, ": in use by another process"),
@@ -299,6 +307,7 @@ absl::StatusOr<std::unique_ptr<KvEngine>> OpenRocksdbEngine(const RocksdbOptions
                      {{"path", options.path}});
   }
   if (!status.ok()) return FromRocksdb(status, options.path);
+  extent->Keep(opened);
   std::unique_ptr<KvEngine> engine =
       std::make_unique<RocksdbEngine>(options.path, absl::WrapUnique(opened), std::move(handles));
   RestoreBallast(options.path, BallastBytes(options));

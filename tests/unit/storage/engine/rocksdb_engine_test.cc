@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/status/error.h"
 #include "rocksdb/db.h"
@@ -181,6 +182,30 @@ TEST_F(RocksdbEngineTest, AStoreWithoutTheFileThatNamesTheOthersIsRefusedAndNotB
   CrashWithLog(200);
   fs::remove(absl::StrCat(path_, "/CURRENT"));
   ExpectRefused(absl::StatusCode::kDataLoss, "CURRENT is not");
+}
+
+TEST_F(RocksdbEngineTest, AManifestThatLacksItsEndIsRefused) {
+  CrashWithLog(200);
+  for (const fs::directory_entry& file : fs::directory_iterator(path_)) {
+    if (!absl::StartsWith(file.path().filename().string(), "MANIFEST")) continue;
+    // Behind any of its records: RocksDB would find nothing wrong.
+    fs::resize_file(file.path(), fs::file_size(file.path()) / 2);
+  }
+  ExpectRefused(absl::StatusCode::kDataLoss, "damaged: MANIFEST-");
+}
+
+TEST_F(RocksdbEngineTest, ADamagedLengthOfTheManifestIsRefused) {
+  CrashWithLog(200);
+  std::ofstream(absl::StrCat(path_, "/EXTENT")) << "5 100 17\n";
+  ExpectRefused(absl::StatusCode::kDataLoss, "EXTENT does not parse");
+}
+
+TEST_F(RocksdbEngineTest, AStoreOfAVersionThatDidNotKeepTheManifestsLengthIsOpened) {
+  CrashWithLog(200);
+  fs::remove(absl::StrCat(path_, "/EXTENT"));
+  auto engine = Open();
+  ASSERT_TRUE(engine.ok()) << engine.status();
+  EXPECT_EQ(CountKeys(**engine), 200);
 }
 
 TEST_F(RocksdbEngineTest, AStoreWhoseMakingWasInterruptedIsMade) {
