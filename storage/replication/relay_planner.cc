@@ -69,6 +69,14 @@ class Planner {
     const std::vector<const NamespaceInfo*> needed = Needed(replica);
     std::vector<Giver> givers;
     for (const size_t i : able) givers.push_back(GiverOf(i, origin, needed));
+    // Two that lack the same must not wait for each other while somebody has it.
+    const auto has_more = [have = view_.ReceivedOf(origin)](const Giver& giver) {
+      return giver.received > have;
+    };
+    if (std::any_of(givers.begin(), givers.end(),
+                    [&](const Giver& giver) { return giver.next && has_more(giver); })) {
+      std::erase_if(givers, [&](const Giver& giver) { return !has_more(giver); });
+    }
     std::sort(givers.begin(), givers.end(), [this](const Giver& a, const Giver& b) {
       if (a.received != b.received) return a.received > b.received;
       return candidates_[a.candidate].peer < candidates_[b.candidate].peer;

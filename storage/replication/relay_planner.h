@@ -36,7 +36,8 @@ struct RelayPlan {
 // An origin is relayed when some established peer has more of it than `view` (or as much, and may
 // get more), and its own replica's link does not bring it: because that link is down, its log has
 // it no more, or it does not give what follows; or the origin is an earlier one of this replica, or
-// its replica is not listed.
+// its replica is not listed. Who has no more than this replica is left out while somebody gives the
+// next entry.
 //
 // An origin is asked of one peer if one may give all of it: by the topology its region holds every
 // namespace of which the origin may have entries for this region, and it has named no gap. Of

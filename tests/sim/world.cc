@@ -154,6 +154,30 @@ void World::TellDifferences() {
                         of.last, ":", text);
     trace_->Tell([&] { return text; });
   }
+  for (int at = 0; at < size(); ++at) {
+    const Node& node = nodes_[at];
+    if (!Listed(at) || !node.running()) continue;
+    const ReplicaView& view = *node.core->view();
+    for (const NamespaceInfo& info : TopologyOf(at).namespaces()) {
+      const std::string& name = info.name.value();
+      const bool kept = view.kept != nullptr && view.kept->cuts.contains(name);
+      if (view.HoldsWhole(name) && !kept) continue;
+      trace_->Tell([&] {
+        return absl::StrCat(shape_.ReplicaNameOf(at), kept ? " keeps " : " waits for ", name);
+      });
+    }
+    for (int from = 0; from < size(); ++from) {
+      const Link& link = LinkOf(from, at);
+      if (link.receiver == nullptr) continue;
+      const v1::LinkStatus status = link.receiver->Status(view, MomentAt(at).wall);
+      if (status.state() == v1::LINK_STATE_STREAMING) continue;
+      trace_->Tell([&] {
+        return absl::StrCat(shape_.ReplicaNameOf(at), " of ", status.peer(), ": ",
+                            v1::LinkState_Name(status.state()), ", ", status.reason());
+      });
+    }
+  }
+  if (invariants_->AwaitsRepair()) trace_->Tell([] { return "what was lost differs"; });
 }
 
 bool World::Converged() {

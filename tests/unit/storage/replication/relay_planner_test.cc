@@ -20,17 +20,17 @@ using ::testing::IsEmpty;
 
 const Origin kOrigin(5);  // a start of r0/a, of which this side has 10 entries
 
-// This is r1/a. "n1" is held by r0, r1, r2; "n2" by r0, r1, r3; "all" by everybody.
+// This is r1/a. "n1" is held by r0, r1, r2, r5; "n2" by r0, r1, r3, r5; "all" by everybody.
 class RelayPlannerTest : public testing::Test {
  protected:
-  RelayPlannerTest() : mesh_(5, {{"n1", {0, 1, 2}}, {"n2", {0, 1, 3}}}) {
+  RelayPlannerTest() : mesh_(6, {{"n1", {0, 1, 2, 5}}, {"n2", {0, 1, 3, 5}}}) {
     mesh_.SetRegionsOfSome({0});
     view_.self = Origin(1000);
     view_.origins.resize(1);
     view_.origins[0].origin = kOrigin;
     view_.origins[0].received = view_.origins[0].applied = Sequence(10);
     view_.origins[0].replica = std::make_shared<const ReplicaName>("r0/a");
-    for (const int peer : {0, 2, 3, 4}) {
+    for (const int peer : {0, 2, 3, 4, 5}) {
       receivers_[peer] = std::make_unique<LinkReceiver>(
           LinkReceiver::Options{"mesh", Mesh::NameOf(1), Mesh::NameOf(peer), 4000});
     }
@@ -115,10 +115,25 @@ TEST_F(RelayPlannerTest, WhenNobodyGivesTheNextEntryTheReasonNamesTheNamespaceAn
   EXPECT_EQ(plan.waits[0], "");
   EXPECT_TRUE(absl::StrContains(plan.waits[1],
                                 "of r0/a waits behind entry 10: what follows is of namespace n2, "
-                                "which r2/a may not give; could be had of: r0/a, r3/a"))
+                                "which r2/a may not give; could be had of: r0/a, r3/a, r5/a"))
       << plan.waits[1];
   Connect(3, 20);
   for (const std::string& why : Plan().waits) EXPECT_EQ(why, "");
+}
+
+TEST_F(RelayPlannerTest, WhoLacksTheSameIsNotAskedWhileOthersHaveMore) {
+  // It may give everything, and waits for the same.
+  Connect(5, 10);
+  EXPECT_THAT(Asked(), ElementsAre(5));
+  Connect(2, 20);
+  Connect(3, 20);
+  EXPECT_THAT(Asked(), ElementsAre(2, 3));
+  // Nobody else gives the next entry, so that one may get it first.
+  Gap(2, 11, 12, "n2");
+  Gap(3, 11, 12, "n1");
+  EXPECT_THAT(Asked(), ElementsAre(5));
+  Connect(5, 11);
+  EXPECT_THAT(Asked(), ElementsAre(5));
 }
 
 TEST_F(RelayPlannerTest, WithTheDirectLinkOnlyThatIsUsedAgain) {
