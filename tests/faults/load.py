@@ -45,6 +45,14 @@ SOME_KEYS = 4
 SWITCH_CHANCE = 0.15
 
 
+def status_of(client):
+    """None while the process is not to be reached, as on a machine under load."""
+    try:
+        return client.status()
+    except grpc.RpcError:
+        return None
+
+
 class Recorder:
     """Appends lines to a file. Thread-safe."""
 
@@ -307,7 +315,10 @@ class FaultLoad:
         client = self.mesh.servers[region].client()
 
         def peers_have_it():
-            members = client.status().replica.members
+            status = status_of(client)
+            if status is None:
+                return False
+            members = status.replica.members
             return all(member.known and member.missing_entries == 0 for member in members)
         await_that("the peers having it", peers_have_it, 2 * PATIENCE)
         client.close()
