@@ -1,6 +1,7 @@
 #include "tests/sim/change_checks.h"
 
 #include <algorithm>
+#include <memory>
 #include <optional>
 
 #include "absl/strings/match.h"
@@ -38,6 +39,7 @@ void ChangeChecks::AfterCommit(int node) {
   if (of.start != view.self.value()) {
     of.start = view.self.value();
     of.cleaned = 0;
+    of.journal.reset();
   }
   const std::vector<Written> written = at.engine->TakeWritten();
   const CoreCounters& counters = at.core->counters();
@@ -146,33 +148,33 @@ void ChangeChecks::CheckJournal(int node, OfNode& of, const std::vector<Written>
     const EntryRecord* winner = history.Find(after.origin(), after.sequence());
     if (winner == nullptr || winner->origin == world_->node(node).core->self().value()) continue;
     const Lost lost{change.key, {before.origin(), before.sequence()}};
+    // What was planted there was overtaken once before.
+    if (change.key == world_->damaged_key()) continue;
     // An item may be newer than the positions where a peer's records were merged.
     if (winner->by_positions && !winner->observed.Has(before.origin(), before.sequence())) {
       wanted.insert(lost);
     }
   }
+  uint64_t listed = 0;
+  uint64_t dropped = 0;
   for (const Written& change : written) {
-    if (change.table != Table::kJournal || change.after.empty() || !change.before.empty() ||
-        !absl::StartsWith(change.key, kConflictPrefix)) {
-      continue;
-    }
+    if (change.table != Table::kJournal || !absl::StartsWith(change.key, kConflictPrefix)) continue;
+    if (change.after.empty()) ++dropped;
+    if (change.after.empty() || !change.before.empty()) continue;
     StoredConflict conflict;
     if (!conflict.ParseFromString(change.after)) continue;
     const std::string key = ItemKey(conflict.namespace_(), conflict.record_id(), conflict.key());
     const Lost lost{key, {conflict.lost().origin(), conflict.lost().sequence()}};
     const std::string name = Name(lost.second.first, lost.second.second);
-    if (!of.journaled.insert(lost).second) {
+    ++listed;
+    if (!of.journaled.insert(lost).second && key != world_->damaged_key()) {
       return Fail(node, key, absl::StrCat(name, " is journaled twice"));
     }
     world_->coverage().Covered(Path::kConflictJournaled);
     if (wanted.erase(lost) > 0 || conflict.by_snapshot()) continue;
-    // Of a write of an earlier start the journal may say too much (docs/proof.md).
-    if (lost.second.first != world_->node(node).core->self().value()) continue;
+    if (key == world_->damaged_key()) continue;
     // Who had cleaned away what lost did not see that there was anything to replace.
     if (!conflict.lost().has_value() || conflict.lost().expires() != 0) continue;
-    // Which start knew which earlier one is kept of the last start only, so that a write of an
-    // earlier one may be listed although it was known: too much, never too little.
-    if (lost.second.first != world_->node(node).core->self().value()) continue;
     // What overtook it may have been replaced in the same commit.
     const EntryRecord* winner = history.Find(conflict.winner_origin(), conflict.winner_sequence());
     if (winner != nullptr &&
@@ -181,10 +183,61 @@ void ChangeChecks::CheckJournal(int node, OfNode& of, const std::vector<Written>
     }
     return Fail(node, key, absl::StrCat(name, " is journaled, and was replaced or not overtaken"));
   }
-  if (wanted.empty()) return;
+  if (!world_->failure().empty()) return;
+  // The newest may be more than the journal holds.
+  const uint64_t at_once = CheckJournalSize(node, of, listed, dropped);
+  if (wanted.size() <= at_once || !world_->failure().empty()) return;
   Fail(node, wanted.begin()->first,
        absl::StrCat(Name(wanted.begin()->second.first, wanted.begin()->second.second),
                     " was overtaken and is not journaled"));
+}
+
+uint64_t ChangeChecks::CheckJournalSize(int node, OfNode& of, uint64_t listed, uint64_t dropped) {
+  const Node& at = world_->node(node);
+  const std::shared_ptr<const ConflictStats> now = at.core->journal().stats();
+  const std::shared_ptr<const ConflictStats> before = std::exchange(of.journal, now);
+  if (now->bytes > world_->shape().journal_bytes) {
+    world_->Fail(absl::StrCat("the conflict journal of ", world_->shape().ReplicaNameOf(node),
+                              " has ", now->bytes, " bytes, and may have ",
+                              world_->shape().journal_bytes));
+    return 0;
+  }
+  // Of the first commit of a start nobody knows what was before it; and with a namespace that is
+  // taken away its conflicts go, which is no lack of room.
+  if (before == nullptr || world_->shape().story.kind != RolloutStory::Kind::kNone) {
+    const uint64_t evicted = before == nullptr ? 0 : before->evicted;
+    return now->evicted > evicted ? ~uint64_t{0} : 0;
+  }
+  if (before == now) return 0;
+  const auto found_of = [](const ConflictStats& stats) {
+    uint64_t found = 0;
+    for (const auto& [name, count] : stats.found) found += count;
+    return found;
+  };
+  const uint64_t found = found_of(*now) - found_of(*before);
+  const uint64_t evicted = now->evicted - before->evicted;
+  if (evicted > 0) world_->coverage().Covered(Path::kConflictDropped);
+  uint64_t bytes = 0;
+  uint64_t conflicts = 0;
+  std::unique_ptr<KvIterator> it = at.raw->Iterate(Table::kJournal);
+  for (it->Seek({}); it->Valid(); it->Next()) {
+    if (it->key() == kJournalStateKey) continue;
+    bytes += it->key().size() + it->value().size();
+    if (absl::StartsWith(it->key(), kConflictPrefix)) ++conflicts;
+  }
+  if (bytes != now->bytes || conflicts != now->conflicts ||
+      now->conflicts + evicted != before->conflicts + found || listed > found) {
+    world_->Fail(absl::StrCat("the conflict journal of ", world_->shape().ReplicaNameOf(node),
+                              " says ", now->conflicts, " conflicts of ", now->bytes, " bytes and ",
+                              evicted, " dropped; it has ", conflicts, " of ", bytes, ", had ",
+                              before->conflicts, " and found ", found));
+    return 0;
+  }
+  if (dropped > evicted) {
+    world_->Fail(absl::StrCat("the conflict journal of ", world_->shape().ReplicaNameOf(node),
+                              " dropped ", dropped, " and counts ", evicted));
+  }
+  return found - listed;
 }
 
 }  // namespace homeport::sim

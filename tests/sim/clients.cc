@@ -22,6 +22,7 @@ Clients::Clients(World* world, Random random)
       shape_(world->shape()),
       random_(random),
       answers_(random.Split(1)),
+      restores_(random.Split(2)),
       sessions_(shape_.sessions) {
   for (Session& session : sessions_) {
     session.region = static_cast<int>(random_.Below(shape_.regions));
@@ -122,6 +123,7 @@ void Clients::Step() {
   const int node = PickNode(session);
   if (node == -1 || session.busy) return;
   if (!Served(session, node)) return;
+  if (shape_.restores > 0 && restores_.Chance(shape_.restores)) return Restore(at, node);
   if (random_.Chance(shape_.reads)) return Read(at, node);
   if (!retriable_.empty() && random_.Chance(60)) return Retry(at, node);
   Write(at, node);

@@ -49,6 +49,8 @@ class Clients {
   void Write(int session, int node);
   void Retry(int session, int node);
   void Read(int session, int node);
+  // Restores a conflict of the replica's journal.
+  void Restore(int session, int node);
   // Of what the session has seen something is known here to be lost: it is told, and begins anew
   // with what is left.
   void TellLost(Session& session, const ReplicaView& view);
@@ -69,6 +71,9 @@ class Clients {
   const Shape& shape_;
   Random random_;
   Random answers_;  // which of them are lost
+  Random restores_;
+  // The writes that restored conflicts, by the conflict's id.
+  std::map<std::string, Version> restored_;
   std::vector<Session> sessions_;
   std::vector<Retriable> retriable_;
   int made_ = 0;

@@ -18,6 +18,9 @@ namespace homeport::sim {
   X(kClockRefused, "an entry waited for the clock")                                    \
   X(kConflict, "two writes met that did not know of each other")                       \
   X(kConflictJournaled, "a write that was overtaken went to the conflict journal")     \
+  X(kConflictDropped, "a conflict was dropped from a full journal")                    \
+  X(kConflictRestored, "a lost value was restored from the conflict journal")          \
+  X(kRestoreRepeated, "a conflict was restored again, with the same answer")           \
   X(kDuplicate, "an entry came twice")                                                 \
   X(kSkipTaken, "an entry was left out for a region that may not hold it")             \
   X(kRelayed, "an entry came through a third replica")                                 \

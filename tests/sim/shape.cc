@@ -158,6 +158,11 @@ Shape DrawShape(Random random) {
   shape.compare_interval = random.Between(2, 10) * kSecond;
   shape.clock_grain = random.Chance(300) ? random.Between(1, 20) * kMilli : 1;
   shape.watch_items = random.Chance(250);
+  Random journal = random.Split(2);
+  if (shape.watch_items && journal.Chance(500)) {
+    shape.journal_bytes = static_cast<uint64_t>(journal.Between(100, 3000));
+  }
+  shape.restores = shape.watch_items ? static_cast<int>(journal.Between(0, 80)) : 0;
   return shape;
 }
 

@@ -70,6 +70,10 @@ struct Shape {
   Micros clock_grain = 1;
   // Each change of an item is looked at, which takes time: the conflict journal is checked.
   bool watch_items = false;
+  // What a conflict journal may have.
+  uint64_t journal_bytes = uint64_t{64} << 20;
+  // Of a thousand operations: so many restore a conflict.
+  int restores = 0;
   // Disks may be lost, so many at most.
   bool lose_disk = false;
   int disks_lost_max = 1;

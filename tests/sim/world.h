@@ -46,6 +46,8 @@ inline std::string StatusText(const absl::Status& status) { return std::string(s
 // A client's write on its way through a replica.
 struct Operation {
   v1::MutateRequest mutation;
+  // The conflict that it restores.
+  std::optional<ConflictNumber> restores;
   SessionToken token;
   std::vector<int> items;
   std::vector<Effect> effects;
@@ -182,6 +184,8 @@ class World {
   // comparisons have to find it, and to repair it as it was.
   bool Damage();
   bool DamageRepaired();
+  // The item that Damage() has changed; empty before that.
+  const std::string& damaged_key() const { return damaged_key_; }
   // Nothing is left that only waits: no tombstone, and no origin whose closing has begun and not
   // ended. To be asked for once all have converged. True of a run whose topologies never agree.
   bool Settled();

@@ -86,8 +86,9 @@ void World::Commit(int at) {
       operation.done(absl::UnavailableError("the namespace is not whole here"), WriteName());
       continue;
     }
-    auto name = node.core->StageWrite(
-        {&operation.mutation, &operation.token, absl::Microseconds(ttl)}, moment);
+    const LocalWrite write{&operation.mutation, &operation.token, absl::Microseconds(ttl)};
+    auto name = operation.restores ? node.core->StageRestore(*operation.restores, write, moment)
+                                   : node.core->StageWrite(write, moment);
     if (!name.ok()) {
       operation.done(name.status(), WriteName());
       continue;

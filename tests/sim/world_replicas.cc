@@ -38,6 +38,7 @@ void World::Start(int at) {
   options.apply_max = shape_.apply_max;
   options.forget_max = shape_.forget_max;
   options.retention.log_bytes_max = shape_.log_bytes_max;
+  options.conflict_journal_bytes = shape_.journal_bytes;
   options.seeding.step_bytes = shape_.seed_chunk_bytes * 2;
   // Scrambled, so that the order of origins is not the order of starts.
   uint64_t origin = ++origins_ * 0x9e3779b97f4a7c15ull;
@@ -66,6 +67,7 @@ void World::Start(int at) {
       std::make_unique<PullerChoice>(options.replica, absl::Microseconds(4 * shape_.heartbeat));
   node.guard = std::make_unique<ClockGuard>(absl::Microseconds(shape_.drift_max), false);
   node.acks = RegionAcks();
+  node.acks.SetTopology(TopologyOf(at).fingerprint());
   node.started_ahead = std::max<Micros>(0, node.offset - 200 * kMilli);
   history_.At(origin).replica = at;
   trace_->Tell([&] {
