@@ -121,6 +121,16 @@ inline constexpr Killer kKillers[] = {
     {"kJournalMissesConflict", 6},
     {"kJournalMissesConflict", 7},
     {"kJournalMissesConflict", 14},
+    {"kJournalUnbounded", 9},
+    {"kJournalUnbounded", 21},
+    {"kJournalUnbounded", 35},
+    {"kRestoreNotNoted", 6},
+    {"kRestoreNotNoted", 7},
+    {"kRestoreNotNoted", 14},
+    {"kSeedForgetsKnown", 369},
+    {"kSeedForgetsKnown", 424},
+    {"kSeedForgetsKnown", 785},
+    {"kSeedForgetsKnown", 9434},
 };
 
 }  // namespace homeport::sim
