@@ -90,6 +90,7 @@ class ProcessNode final : public Node {
     if (auto status = ListenPublicly(); !status.ok()) return status;
     SetStores(topology);
     if (auto status = StartServers(*topology); !status.ok()) return status;
+    AwaitClock();
     public_server_->Serve();
     // Reloads that came while starting are seen by the first tick.
     absl::MutexLock lock(&mutex_);
@@ -251,6 +252,14 @@ class ProcessNode final : public Node {
   }
 
   // Its queues serve the streams to other processes as well, so it is there before them.
+  // Who is told that this process is ready may write.
+  void AwaitClock() {
+    const SteadyTime give_up = clock_.SteadyNow() + kClockHold;
+    while (replica_ != nullptr && replica_->clock_held() && clock_.SteadyNow() < give_up) {
+      absl::SleepFor(absl::Milliseconds(5));
+    }
+  }
+
   absl::Status ListenPublicly() {
     PublicServerOptions options;
     options.address = addresses_.public_address;

@@ -75,6 +75,7 @@ void Replica::OnLeft(const ReplicaName& peer, const std::string& detail) {
 }
 void Replica::OnCompared(SteadyTime since) { impl_->guards().OnCompared(since); }
 bool Replica::joining() const { return impl_->guards().joining(); }
+bool Replica::clock_held() const { return impl_->guards().clock_held(); }
 absl::Time Replica::ClockReading() const {
   const std::shared_ptr<const ReplicaView> view = this->view();
   return std::max({clock()->WallNow(), ToWallTime(view->TimeAt(clock()->SteadyNow())),

@@ -103,6 +103,8 @@ class Replica : public RecordStore {
   void OnCompared(SteadyTime since);
   // True while the replica is new, and waits for that.
   bool joining() const;
+  // True while writes are refused because the clock is not compared with the peers' yet.
+  bool clock_held() const;
   // The replica's clock: what is compared with the peers' clocks. A write now gets no earlier time,
   // whether the wall clock is ahead or the times on the disk are.
   absl::Time ClockReading() const;

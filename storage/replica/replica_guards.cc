@@ -193,6 +193,11 @@ absl::Status ReplicaGuards::MayWrite() const {
   return may_write_;
 }
 
+bool ReplicaGuards::clock_held() const {
+  absl::MutexLock lock(&mutex_);
+  return clock_held_;
+}
+
 void ReplicaGuards::AddTo(v1::ReplicaStatus& status, const ReplicaView& view,
                           SteadyTime now) const {
   absl::MutexLock lock(&mutex_);

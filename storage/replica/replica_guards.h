@@ -61,6 +61,8 @@ class ReplicaGuards {
   absl::Status MayWrite() const;
   // True while the replica is new.
   bool joining() const { return joining_.load(std::memory_order_relaxed); }
+  // True while the clock is to be compared first.
+  bool clock_held() const;
   void AddTo(v1::ReplicaStatus& status, const ReplicaView& view, SteadyTime now) const;
 
  private:

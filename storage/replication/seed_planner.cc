@@ -103,18 +103,17 @@ bool CanGive(const RelayCandidate& candidate, const NamespaceSeeding& seeding,
   });
 }
 
-// True if the member is known to have nothing of a namespace that somebody else could lack: it does
-// not hold it whole, and keeps nothing of what it had before. By another topology it may.
+// True if the member is known to have nothing of a namespace that somebody else could lack: its
+// region may not hold it, and it keeps nothing of what it had before. By another topology it may.
+// That it does not hold it whole is no reason: it may since.
 bool HasNothing(const ReplicaView& view, const Topology& topology, const ReplicaName& replica,
                 const std::string& name_space) {
   if (view.members == nullptr) return false;
   auto found = view.members->find(replica);
   if (found == view.members->end()) return false;
   const Member& member = *found->second;
-  if (member.fingerprint != view.topology_fingerprint || member.kept.contains(name_space)) {
-    return false;
-  }
-  return !MayHold(topology, replica, name_space) || member.partial.contains(name_space);
+  return member.fingerprint == view.topology_fingerprint && !member.kept.contains(name_space) &&
+         !MayHold(topology, replica, name_space);
 }
 
 std::vector<std::string> NamespacesElsewhere(const ReplicaView& view, const Topology& topology,

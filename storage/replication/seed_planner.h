@@ -29,7 +29,7 @@ struct SeedPlan {
 // has what follows here, and some peer has applied what is missing; not before every link is
 // established or has been down for long, as the next one may still have it.
 //
-// It is seeded with what somebody else has: of a namespace that no other member holds whole or
+// It is seeded with what somebody else has: of a namespace that no other member may hold or
 // keeps, as all of them say who go by the same topology, there is nothing to be had.
 //
 // One namespace is asked for at a time, of a peer that holds it whole, has applied what is needed

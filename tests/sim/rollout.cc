@@ -125,6 +125,8 @@ class Drawer {
     const int changed = (other + 1) % shape_.regions;
     moved.held[other] = true;
     moved.held[changed] = take;
+    // Of two that have to be seeded by each other with the namespace, one has to hold it whole.
+    if (!take && CountOf(moved.held) == 1) shape_.log_bytes_max = uint64_t{1} << 30;
     if (random_.Chance(300)) {
       moved.type =
           random_.Chance(500) ? internal::v1::ITEM_TYPE_COUNTER : internal::v1::ITEM_TYPE_SET;

@@ -33,10 +33,6 @@ class OwedTest : public testing::Test {
   }
   bool Whole(int at) { return mesh_.core(at).view()->HoldsWhole("some"); }
   bool Keeps(int at) { return KeptCutOf(*mesh_.core(at).view(), "some") != nullptr; }
-  void Connect12() {
-    mesh_.Connect(1, 2);
-    mesh_.Connect(2, 1);
-  }
   // 2 takes what 1 wrote.
   void Settle1To2() {
     mesh_.Connect(1, 2);
@@ -236,26 +232,6 @@ TEST_F(OwedTest, ANamespaceThatIsGivenBackBeforeAnotherHasAllOfItLosesNothing) {
     EXPECT_FALSE(Keeps(i)) << i;
     EXPECT_THAT(mesh_.Get(i, "some", "own"), Optional(std::string("own"))) << i;
   }
-}
-
-TEST_F(OwedTest, WhoAloneHoldsANamespaceWholeIsSeededWithoutIt) {
-  Put(0, "some", "old");
-  mesh_.SetRegionsOfSome({0});
-  Settle();
-  for (const int other : {1, 2}) {
-    mesh_.Cut(other, 0);
-    Put(other, "all", "missed");
-    Connect12();
-    ASSERT_TRUE(mesh_.Settle());
-  }
-  mesh_.TruncateLog(1);
-  mesh_.TruncateLog(2);
-  // 1 waits for 0, which has to be seeded, with the namespace if anybody else has some of it.
-  mesh_.SetRegionsOfSome({0, 1});
-  Settle();
-  EXPECT_THAT(mesh_.Get(0, "all", "missed"), Optional(std::string("missed")));
-  EXPECT_TRUE(Whole(1));
-  EXPECT_THAT(mesh_.Get(1, "some", "old"), Optional(std::string("old")));
 }
 
 TEST_F(OwedTest, NobodyIsSeededFromWhoIsOwedSomething) {
