@@ -332,35 +332,42 @@ absl::StatusOr<std::optional<SeedCut>> SeedReceiver::Step(NeverWrites never_writ
 }
 
 // A namespace says nothing of origins that never write it, and its holders may all lack their
-// entries. It is left out of the cut if, of all other origins, it covers what the rest covers: so
-// the cut stays closed under dependencies.
+// entries. It is left out of the cut if, of all other origins, it covers what the rest covers. What
+// remains is the lesser of whole cuts, so it stays closed under dependencies.
 SeedCut SeedReceiver::LeastCut(NeverWrites never_writes) const {
-  std::optional<SeedCut> all;
   std::optional<SeedCut> rest;
-  const auto take = [](std::optional<SeedCut>& least, const SeedCut& cut) {
-    least = least ? LesserCut(*least, cut) : cut;
-  };
+  const auto take = [&rest](const SeedCut& cut) { rest = rest ? LesserCut(*rest, cut) : cut; };
   const auto foreign = [&](const CutOrigin& of, const std::string& name) {
     return !of.replica.empty() && never_writes(of.replica, name);
   };
-  std::vector<const std::string*> left_out;
+  // A namespace's own cut need not name the origins whose entries its holders lack.
+  const auto some_foreign = [&](const std::string& name) {
+    return std::any_of(seedings_.begin(), seedings_.end(), [&](const auto& other) {
+      return std::any_of(other.second.cut->begin(), other.second.cut->end(),
+                         [&](const auto& one) { return foreign(one.second, name); });
+    });
+  };
+  std::map<std::string, const SeedCut*> left_out;
   for (const auto& [name, seeding] : seedings_) {
-    take(all, *seeding.cut);
-    const bool some =
-        std::any_of(seeding.cut->begin(), seeding.cut->end(),
-                    [&, name = &name](const auto& one) { return foreign(one.second, *name); });
-    if (some) {
-      left_out.push_back(&name);
+    if (some_foreign(name)) {
+      left_out.emplace(name, &*seeding.cut);
     } else {
-      take(rest, *seeding.cut);
+      take(*seeding.cut);
     }
   }
-  if (!rest) return *std::move(all);
-  for (const std::string* name : left_out) {
-    const SeedCut& cut = *seedings_.find(*name)->second.cut;
-    for (const auto& [origin, of] : *rest) {
-      if (!foreign(of, *name) && SequenceIn(cut, origin) < of.sequence) return *std::move(all);
-    }
+  const auto says_less = [&](const auto& one) {
+    const auto& [name, cut] = one;
+    if (!rest) return true;
+    return std::any_of(rest->begin(), rest->end(), [&, name = &name, cut = cut](const auto& in) {
+      const auto& [origin, of] = in;
+      return !foreign(of, *name) && SequenceIn(*cut, origin) < of.sequence;
+    });
+  };
+  // Each one that is taken lowers the rest, so what covers it goes on doing so.
+  for (auto at = std::find_if(left_out.begin(), left_out.end(), says_less); at != left_out.end();
+       at = std::find_if(left_out.begin(), left_out.end(), says_less)) {
+    take(*at->second);
+    left_out.erase(at);
   }
   return *std::move(rest);
 }

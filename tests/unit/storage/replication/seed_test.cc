@@ -450,6 +450,16 @@ TEST_F(LeastCutTest, ANamespaceDoesNotLimitAnOriginThatNeverWritesIt) {
   EXPECT_EQ(Applied(of_r2_), Sequence(5));
 }
 
+TEST_F(LeastCutTest, NorDoesOneWhoseHoldersHaveNothingOfThatOrigin) {
+  for (SeedChunk* chunk : {&all_, &some_}) Cover(*chunk, of_r0_, "r0/a", 9);
+  Cover(all_, of_r2_, "r2/a", 5);
+  Seed("all", all_);
+  Seed("some", some_);
+  EXPECT_EQ(mesh_.core(1).view()->seeding, nullptr);
+  EXPECT_EQ(Applied(of_r0_), Sequence(9));
+  EXPECT_EQ(Applied(of_r2_), Sequence(5));
+}
+
 TEST_F(LeastCutTest, ItDoesIfItLacksWhatThatOriginMayRestOn) {
   Cover(all_, of_r0_, "r0/a", 9);
   Cover(some_, of_r0_, "r0/a", 8);
