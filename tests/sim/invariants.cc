@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <set>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -21,6 +22,9 @@ namespace {
 std::string Name(uint64_t origin, uint64_t sequence) {
   return absl::StrCat(absl::Hex(origin, absl::kZeroPad16), "/", sequence);
 }
+
+// Which start of all replicas an origin is: undoes what scrambles the world's origins.
+uint64_t StartOf(Origin origin) { return origin.value() * 0xf1de83e19937733dull; }
 
 }  // namespace
 
@@ -130,14 +134,18 @@ void Invariants::AfterCommit(int node) {
       }
     }
   }
-  // What a failed write of an earlier start left comes before this start.
-  for (const bool self : {false, true}) {
-    for (const OriginView& origin : view->origins) {
-      if ((origin.origin == view->self) != self) continue;
-      const int replica = history.ReplicaOf(origin.origin.value());
-      if (self || replica == node || replica == -1) RegisterNew(node, origin);
-      if (!world_->failure().empty()) return;
-    }
+  // What failed writes of earlier starts left comes before this start, in the order of starts.
+  std::vector<const OriginView*> starts;
+  for (const OriginView& origin : view->origins) {
+    const int replica = history.ReplicaOf(origin.origin.value());
+    if (origin.origin == view->self || replica == node || replica == -1) starts.push_back(&origin);
+  }
+  std::sort(starts.begin(), starts.end(), [](const OriginView* a, const OriginView* b) {
+    return StartOf(a->origin) < StartOf(b->origin);
+  });
+  for (const OriginView* origin : starts) {
+    RegisterNew(node, *origin);
+    if (!world_->failure().empty()) return;
   }
   for (const OriginView& origin : view->origins) {
     const uint64_t id = origin.origin.value();

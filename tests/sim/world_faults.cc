@@ -71,7 +71,7 @@ void World::Begin(const Fault& fault) {
       coverage_->Covered(Path::kDiskWiped);
       return RestartLater(fault.a, fault.duration);
     case Fault::Kind::kRestoreDisk:
-      if (!node.running()) return;
+      if (!node.running() || node.copy != nullptr) return;
       {
         const std::string name = absl::StrCat("copy", ++copies_);
         HP_CHECK(node.raw->Checkpoint(name).ok());

@@ -129,23 +129,25 @@ void World::LoseDisk(int at, std::shared_ptr<MemoryDisk> disk) {
   node.last_view = nullptr;
   node.time_floor = 0;
   node.disk_lost = true;
-  // What every disk has now, and what waits to be written to one.
+  // What every disk and every copy of one has now, and what waits to be written to one.
   std::vector<std::map<uint64_t, uint64_t>> received(nodes_.size());
   for (int i = 0; i < size(); ++i) {
     Node& other = nodes_[i];
-    std::unique_ptr<KvEngine> opened;
-    KvEngine* engine = other.raw;
-    if (engine == nullptr) {
-      auto open = MemoryEngine::Open(other.disk);
+    const auto look = [&received, i](KvEngine* engine) {
+      std::unique_ptr<KvIterator> it = engine->Iterate(Table::kMeta, PrefixEnd(kPositionPrefix));
+      for (it->Seek(kPositionPrefix); it->Valid(); it->Next()) {
+        internal::v1::StoredPosition stored;
+        HP_CHECK(stored.ParseFromArray(it->value().data(), static_cast<int>(it->value().size())));
+        uint64_t& have = received[i][ParsePositionKey(it->key())->value()];
+        have = std::max(have, stored.received());
+      }
+    };
+    if (other.raw != nullptr) look(other.raw);
+    for (const auto& unused : {other.raw == nullptr ? other.disk : nullptr, other.copy}) {
+      if (unused == nullptr) continue;
+      auto open = MemoryEngine::Open(unused);
       HP_CHECK(open.ok());
-      opened = std::move(*open);
-      engine = opened.get();
-    }
-    std::unique_ptr<KvIterator> it = engine->Iterate(Table::kMeta, PrefixEnd(kPositionPrefix));
-    for (it->Seek(kPositionPrefix); it->Valid(); it->Next()) {
-      internal::v1::StoredPosition stored;
-      HP_CHECK(stored.ParseFromArray(it->value().data(), static_cast<int>(it->value().size())));
-      received[i][ParsePositionKey(it->key())->value()] = stored.received();
+      look(open->get());
     }
     for (const Node::PeerWork& work : other.peer_work) {
       for (const std::string& bytes : work.batch.block.entries()) {
