@@ -45,12 +45,8 @@ inline constexpr uint64_t kOpenSeeds[] = {
     844,
     // a session is refused by a replica that has everything
     3499,
-    // time went back at a start
-    3723,
     // a tombstone stays for more than a minute
     6262,
-    // an entry that was lost is applied again
-    6776,
     // a link is refused as if its replica had left
     7537,
     // a session is served that has seen more than is applied
