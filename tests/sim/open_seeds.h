@@ -13,11 +13,7 @@ namespace homeport::sim {
 
 inline constexpr uint64_t kOpenSeeds[] = {
     // not converged: a seeding of the whole replica ends and begins again
-    4370,
     6090,
-    7087,
-    7209,
-    8618,
     // not converged: what a lost or an old disk had, others wait for, or show beyond its end
     5193,
     6045,
@@ -27,19 +23,9 @@ inline constexpr uint64_t kOpenSeeds[] = {
     9254,
     // not converged; not looked at
     1266,
-    5075,
     5660,
-    5663,
-    6685,
-    // an item of a namespace that is given or taken is missing or old; being worked at
-    227,
-    3123,
-    7213,
-    7536,
-    8403,
+    // an item of a namespace that is given or taken is old
     8561,
-    8750,
-    9334,
     9640,
     // a counter is cleaned away before an older entry is applied
     844,
