@@ -66,7 +66,8 @@ absl::Status WriteReadyFile(const std::string& path, const NodeAddresses& addres
   return absl::OkStatus();
 }
 
-// Starts again after a full disk, which may be full again by now, so more than once. Returns an
+// Starts again after a full disk, which may be full again by now, or a damaged store; so more than
+// once. Returns an
 // exit code if the process is to end instead.
 std::optional<int> StartAnew(const NodeOptions& options, const sigset_t& signals,
                              absl::StatusOr<std::unique_ptr<Node>>& node) {
@@ -123,6 +124,9 @@ int RunServe(const std::vector<std::string>& arguments) {
   flags.Switch("--trust-clock", &options.trust_clock,
                "Take writes although peers' clocks are behind this one's: it is theirs that are "
                "wrong");
+  flags.Switch("--keep-damaged", &options.keep_damaged,
+               "Refuse a damaged data directory; else it is moved aside, inside itself, and filled "
+               "anew from the peers");
   flags.Switch("--debug", &debug, "Log at debug level");
   if (auto code = flags.ParseOrExit(arguments)) return *code;
   if (options.topology_file.empty() || options.region.empty()) {
@@ -175,7 +179,8 @@ int RunServe(const std::vector<std::string>& arguments) {
       (*node)->Tick();
     }
     if (!(*node)->ShouldStartAnew()) continue;
-    Log(LogLevel::kWarning, "the disk has room again; starting anew", {{"path", options.data}});
+    Log(LogLevel::kWarning, "the storage can be opened anew; starting anew",
+        {{"path", options.data}});
     (*node)->Drain();
     node->reset();
     if (auto ended = StartAnew(options, signals, node); ended) return *ended;

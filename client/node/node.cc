@@ -14,6 +14,7 @@
 #include "absl/time/clock.h"
 #include "client/node/config_metrics.h"
 #include "client/node/follow_topology.h"
+#include "client/node/replica_store.h"
 #include "client/node/storage_metrics.h"
 #include "common/endpoint/endpoint.h"
 #include "common/endpoint/listen_address.h"
@@ -28,6 +29,7 @@
 #include "gateway/backend/remote_store.h"
 #include "gateway/geo/mmdb/geo_reloader.h"
 #include "gateway/server/rpc/public_server.h"
+#include "storage/engine/quarantine/quarantine.h"
 #include "storage/engine/rocksdb/rocksdb_engine.h"
 #include "storage/link/link_manager.h"
 #include "storage/link/replication_service.h"
@@ -113,9 +115,12 @@ class ProcessNode final : public Node {
     watcher_->Poll().IgnoreError();  // refusals are logged by the watcher
     geo_->Poll();
     Refresh();
+    LookForDamage();
   }
 
-  bool ShouldStartAnew() const override { return replica_ != nullptr && replica_->MayBeReopened(); }
+  bool ShouldStartAnew() const override {
+    return replica_ != nullptr && (replica_->MayBeReopened() || marked_damaged_);
+  }
 
   void Drain() override {
     const absl::Duration delay = FromProto(watcher_->current()->proto().gateway().drain_delay());
@@ -219,8 +224,6 @@ class ProcessNode final : public Node {
     const internal::v1::StorageOptions& storage = topology->proto().storage();
     RocksdbOptions engine_options;
     engine_options.path = options_.data;
-    auto engine = OpenRocksdbEngine(engine_options);
-    if (!engine.ok()) return engine.status();
     ReplicaOptions options;
     options.name = ReplicaName(replica_name_);
     options.data_path = options_.data;
@@ -231,10 +234,7 @@ class ProcessNode final : public Node {
     // What opening again may need must stay free, whatever the topology asks for.
     options.disk_reserve_bytes =
         std::max<uint64_t>(storage.disk_reserve_bytes(), BallastBytes(engine_options));
-    auto replica =
-        Replica::Open(std::move(options), std::move(*engine), &clock_, topology, MintOrigin());
-    if (!replica.ok()) return replica.status();
-    replica_ = std::move(*replica);
+    if (auto status = OpenReplica(engine_options, options, topology); !status.ok()) return status;
     conflicts_ = std::make_unique<ConflictCalls>(replica_.get());
 
     ForwardingServiceOptions forwarding;
@@ -249,6 +249,53 @@ class ProcessNode final : public Node {
     replication.seed_bytes_per_second = storage.seed_bytes_per_second();
     replication_ = std::make_unique<ReplicationService>(replica_.get(), replication);
     return absl::OkStatus();
+  }
+
+  // A store may open and turn out to be damaged at the first look at it.
+  absl::Status OpenReplica(const RocksdbOptions& engine_options, const ReplicaOptions& options,
+                           const std::shared_ptr<const Topology>& topology) {
+    const absl::Status may_rebuild = MayRebuild(*topology, self_region_, options_.keep_damaged);
+    while (true) {
+      auto store = OpenReplicaStore(engine_options, may_rebuild);
+      if (!store.ok()) return store.status();
+      damage_ = store->watch;
+      if (!store->moved_aside.empty()) moved_aside_ = store->moved_aside;
+      auto replica =
+          Replica::Open(options, std::move(store->engine), &clock_, topology, MintOrigin());
+      if (replica.ok()) {
+        replica_ = std::move(*replica);
+        return absl::OkStatus();
+      }
+      const absl::Status damage = damage_->damage();
+      // One that was just begun is not damaged by age: its disk is not to be trusted.
+      if (damage.ok() || !may_rebuild.ok() || !store->moved_aside.empty()) return replica.status();
+      if (auto status = MarkDamaged(engine_options.path, damage); !status.ok()) return status;
+    }
+  }
+
+  // Marks a store that was found damaged, so that the next start begins anew. Where it can not be
+  // filled anew it goes on: what is whole is answered, what is not is an error.
+  void LookForDamage() {
+    if (damage_ == nullptr || marked_damaged_) return;
+    const absl::Status damage = damage_->damage();
+    if (damage.ok()) return;
+    const absl::Status may_rebuild =
+        MayRebuild(*watcher_->current(), self_region_, options_.keep_damaged);
+    if (may_rebuild.ok()) {
+      if (auto status = MarkDamaged(options_.data, damage); !status.ok()) {
+        Log(LogLevel::kError, "the store is damaged, and can not be marked so",
+            {{"path", options_.data}, {"why", std::string(status.message())}});
+        return;
+      }
+      marked_damaged_ = true;
+    } else if (damage_told_) {
+      return;
+    }
+    damage_told_ = true;
+    Log(LogLevel::kError, "the store is damaged",
+        {{"path", options_.data},
+         {"why", std::string(damage.message())},
+         {"filled_anew", may_rebuild.ok() ? "yes" : std::string(may_rebuild.message())}});
   }
 
   // Its queues serve the streams to other processes as well, so it is there before them.
@@ -288,8 +335,8 @@ class ProcessNode final : public Node {
                                    FromProto(topology.proto().storage().heartbeat_interval()) * 4);
       links.dial = options_.dial;
       links_ = std::make_unique<LinkManager>(replica_.get(), streams_.get(), std::move(links));
-      storage_metrics_ =
-          std::make_shared<StorageMetrics>(replica_.get(), links_.get(), replication_.get());
+      storage_metrics_ = std::make_shared<StorageMetrics>(replica_.get(), links_.get(),
+                                                          replication_.get(), options_.data);
     }
     auto metrics = MetricsServer::Start(addresses_.metrics_address, registry_);
     if (!metrics.ok()) return metrics.status();
@@ -333,6 +380,10 @@ class ProcessNode final : public Node {
       if (replica_ != nullptr) {
         if (absl::Status state = replica_->WriteState(); !state.ok()) {
           warnings.push_back(absl::StrCat("writes are refused: ", std::string(state.message())));
+        }
+        if (!moved_aside_.empty()) warnings.push_back(moved_aside_);
+        if (absl::Status damage = damage_->damage(); !damage.ok()) {
+          warnings.push_back(absl::StrCat("the store is damaged: ", std::string(damage.message())));
         }
       }
       return warnings;
@@ -536,6 +587,10 @@ class ProcessNode final : public Node {
 
   // In the order of their dependencies; destroyed the other way round.
   std::unique_ptr<TopologyWatcher> watcher_;
+  std::shared_ptr<DamageWatch> damage_;  // null without a replica
+  std::string moved_aside_;              // what became of the store that was there before
+  bool damage_told_ = false;             // as the next, only of the thread that ticks
+  bool marked_damaged_ = false;
   std::shared_ptr<Replica> replica_;
   std::unique_ptr<ConflictCalls> conflicts_;
   std::unique_ptr<ForwardingService> forwarding_;

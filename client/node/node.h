@@ -29,6 +29,8 @@ struct NodeOptions {
   std::map<std::string, std::string> dial;
   // This machine's clock is right, whatever the peers' say.
   bool trust_clock = false;
+  // A damaged store is refused, not moved aside and filled anew from the peers.
+  bool keep_damaged = false;
   // Serve in plaintext on addresses that are not loopback.
   bool insecure_plaintext = false;
   // Completion queues of the public server; 0: one a core.
@@ -48,7 +50,7 @@ class Node {
   // Starts everything. Errors name the flag, field, path or address that is wrong:
   //   INVALID_ARGUMENT      flags or topology
   //   FAILED_PRECONDITION   the data directory belongs to another replica, or is in use
-  //   DATA_LOSS             it is damaged
+  //   DATA_LOSS             it is damaged, and is not filled anew from peers: says why
   //   UNAVAILABLE           an address can not be listened on, the disk fails
   static absl::StatusOr<std::unique_ptr<Node>> Start(const NodeOptions& options);
   virtual ~Node() = default;
@@ -59,8 +61,9 @@ class Node {
   virtual void Reload() = 0;
   // Does what is due; to be called about once a second.
   virtual void Tick() = 0;
-  // The storage failed on a full disk that has room again: a node started anew on the same data and
-  // addresses takes writes. Until then this one answers reads.
+  // A node started anew on the same data and addresses would do better: the storage failed on a
+  // full disk that has room again, or was found damaged and peers can fill it. Until then this one
+  // answers reads of what is whole.
   virtual bool ShouldStartAnew() const = 0;
   // Says "not serving", waits the topology's drain delay, finishes what is in flight, hands what is
   // not replicated yet to the peers that are there, and stops.

@@ -7,6 +7,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/strip.h"
 #include "prometheus/metric_family.h"
+#include "storage/engine/quarantine/quarantine.h"
 
 namespace homeport {
 namespace {
@@ -177,6 +178,9 @@ std::vector<MetricFamily> StorageMetrics::Collect() const {
   AddConflicts(*stats.conflicts, out);
   out.Gauge("homeport_replica_writes_refused", "1 while the replica refuses writes.",
             replica_->WriteState().ok() ? 0 : 1);
+  out.Gauge("homeport_replica_stores_moved_aside",
+            "Damaged stores that are kept in the data directory.",
+            static_cast<double>(ListQuarantined(data_path_).size()));
   const std::shared_ptr<const ReplicaView> view = replica_->view();
   const OriginView* self = view->Find(view->self);
   AddReplica(replica_->Status(), self == nullptr ? Sequence(1) : self->log_begin, out);

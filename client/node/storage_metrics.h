@@ -1,6 +1,8 @@
 // What a replica and its links count, for Prometheus.
 #pragma once
 
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "prometheus/collectable.h"
@@ -14,8 +16,8 @@ namespace homeport {
 class StorageMetrics final : public prometheus::Collectable {
  public:
   StorageMetrics(const Replica* replica, const LinkManager* links,
-                 const ReplicationService* service)
-      : replica_(replica), links_(links), service_(service) {}
+                 const ReplicationService* service, std::string data_path)
+      : replica_(replica), links_(links), service_(service), data_path_(std::move(data_path)) {}
 
   std::vector<prometheus::MetricFamily> Collect() const override;
 
@@ -23,6 +25,7 @@ class StorageMetrics final : public prometheus::Collectable {
   const Replica* replica_;
   const LinkManager* links_;
   const ReplicationService* service_;
+  const std::string data_path_;
 };
 
 }  // namespace homeport
