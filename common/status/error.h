@@ -56,6 +56,7 @@ inline constexpr absl::string_view kClockSuspect = "CLOCK_SUSPECT";    // replic
 inline constexpr absl::string_view kTwin = "TWIN";                     // replica, origin
 inline constexpr absl::string_view kCatchingUp = "CATCHING_UP";        // replica, progress
 inline constexpr absl::string_view kRegionLeaving = "REGION_LEAVING";  // region
+inline constexpr absl::string_view kReplicaLeft = "REPLICA_LEFT";      // replica
 }  // namespace reason
 
 using ErrorMetadata = std::initializer_list<std::pair<absl::string_view, std::string>>;

@@ -19,8 +19,6 @@ namespace {
 // Beyond the clocks' drift, what a start may have promised ahead of its clock, and then some.
 constexpr absl::Duration kTwinMargin = absl::Seconds(2);
 
-constexpr absl::string_view kReplicaLeft = "REPLICA_LEFT";  // replica
-
 std::string RegionOf(const ReplicaName& replica) {
   return replica.value().substr(0, replica.value().find('/'));
 }
@@ -139,7 +137,7 @@ void ReplicaGuards::Refresh() {
   may_write_ = absl::OkStatus();
   clock_held_ = clock_held_ && clock_.Hears();
   if (const auto left = fence_.detail(); left) {
-    may_read_ = MakeError(absl::StatusCode::kUnavailable, kReplicaLeft,
+    may_read_ = MakeError(absl::StatusCode::kUnavailable, reason::kReplicaLeft,
                           absl::StrCat(name, " has left: ", *left), {{"replica", name}});
     may_write_ = may_read_;
   } else if (phase == JoinState::Phase::kCatchingUp) {

@@ -112,8 +112,8 @@ absl::StatusOr<EntryApplier::Step> EntryApplier::ApplyNext(Origin origin, Origin
   }
   if (!HP_MUTANT(kClockNotMerged)) parts_.clock->Observe(time);
   NoteLost(record.entry ? record.entry->dependencies() : record.skip->dependencies());
-  parts_.origins->Learn(
-      state, record.entry ? record.entry->dependencies() : record.skip->dependencies());
+  parts_.origins->Learn(state,
+                        record.entry ? record.entry->dependencies() : record.skip->dependencies());
   if (record.entry) {
     if (auto status = ApplyEntry(*record.entry); !status.ok()) return status;
     ++parts_.counters->entries_applied;

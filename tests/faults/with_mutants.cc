@@ -21,10 +21,9 @@ struct Named {
   absl::string_view name;
 };
 
-constexpr Named kNamed[] = {
-    {homeport::Mutant::kNone, "kNone"},
+constexpr Named kNamed[] = {{homeport::Mutant::kNone, "kNone"},
 #define HOMEPORT_MUTANT_NAMED(name, what) {homeport::Mutant::name, #name},
-    HOMEPORT_MUTANT_LIST(HOMEPORT_MUTANT_NAMED)
+                            HOMEPORT_MUTANT_LIST(HOMEPORT_MUTANT_NAMED)
 #undef HOMEPORT_MUTANT_NAMED
 };
 

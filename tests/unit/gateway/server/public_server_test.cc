@@ -367,8 +367,8 @@ TEST_F(PublicServerTest, ABusyPortIsAnErrorThatNamesTheAddress) {
   Start();
   PublicServerOptions options;
   options.address = absl::StrCat("127.0.0.1:", server_->port());
-  const auto second =
-      PublicServer::Listen(options, &world_.gateway(), {}, std::make_shared<prometheus::Registry>());
+  const auto second = PublicServer::Listen(options, &world_.gateway(), {},
+                                           std::make_shared<prometheus::Registry>());
   EXPECT_EQ(second.status().code(), absl::StatusCode::kUnavailable);
   EXPECT_EQ(ReasonOf(second.status()), reason::kListenFailed);
   EXPECT_THAT(std::string(second.status().message()), testing::HasSubstr(options.address));
