@@ -529,8 +529,8 @@ class ProcessNode final : public Node {
 
   // Entries that connected peers lack are theirs before this process goes.
   void HandOver() {
-    const absl::Time until = absl::Now() + kHandOver;
-    while (absl::Now() < until) {
+    const SteadyTime until = clock_.SteadyNow() + kHandOver;
+    while (clock_.SteadyNow() < until) {
       const auto view = replica_->view();
       const uint64_t last = view->ReceivedOf(view->self).value();
       const std::vector<PullingPeer> peers = replication_->Peers();

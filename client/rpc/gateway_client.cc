@@ -5,7 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/time/clock.h"
+#include "common/rpc/grpc_time.h"
 #include "common/status/error.h"
 #include "grpcpp/grpcpp.h"
 #include "homeport/v1/admin.grpc.pb.h"
@@ -51,15 +51,14 @@ absl::StatusOr<Response> Call(
     Stub& stub, grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
     const GatewayClientOptions& options, grpc::Channel& channel, const Request& request) {
   grpc::ClientContext context;
-  context.set_deadline(absl::ToChronoTime(absl::Now() + options.timeout));
+  context.set_deadline(GrpcTimeAfter(options.timeout));
   if (!options.from.empty()) context.AddMetadata("x-forwarded-for", options.from);
   Response response;
   absl::Status status = FromGrpc((stub.*method)(&context, request, &response));
   if (absl::IsUnavailable(status)) {
     // A channel of blocking calls is polled only while one of them runs. Calls that all fail at
     // once would leave a connection that is coming up unread for many seconds.
-    channel.WaitForStateChange(GRPC_CHANNEL_TRANSIENT_FAILURE,
-                               absl::ToChronoTime(absl::Now() + kReconnectPoll));
+    channel.WaitForStateChange(GRPC_CHANNEL_TRANSIENT_FAILURE, GrpcTimeAfter(kReconnectPoll));
   }
   if (!status.ok()) return status;
   return response;
@@ -83,7 +82,7 @@ GatewayClient::GatewayClient(GatewayClientOptions options)
 GatewayClient::~GatewayClient() = default;
 
 absl::Status GatewayClient::Connect() {
-  const auto deadline = absl::ToChronoTime(absl::Now() + options_.timeout);
+  const auto deadline = GrpcTimeAfter(options_.timeout);
   grpc::Channel& channel = *stubs_->channel;
   for (;;) {
     const grpc_connectivity_state state = channel.GetState(/*try_to_connect=*/true);

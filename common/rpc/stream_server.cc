@@ -9,7 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
-#include "absl/time/clock.h"
+#include "common/rpc/grpc_time.h"
 #include "common/status/error.h"
 
 namespace homeport {
@@ -19,7 +19,7 @@ namespace {
 constexpr int kMessageBytesMax = 32 * 1024 * 1024;
 // A call that has come is seen after this long at most. A process calls once and stays, so this is
 // part of connecting; a thread that waited for it would poll for the others (stream_queues.h).
-constexpr std::chrono::milliseconds kArrivalInterval(20);
+constexpr absl::Duration kArrivalInterval = absl::Milliseconds(20);
 
 // Looks at the queue of arrivals again and again, on a queue of streams.
 class ArrivalWatch {
@@ -60,7 +60,7 @@ class ArrivalWatch {
   }
   void Pause() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     alarm_.emplace();
-    alarm_->Set(queue_->get(), std::chrono::system_clock::now() + kArrivalInterval, &alarm_event_);
+    alarm_->Set(queue_->get(), GrpcTimeAfter(kArrivalInterval), &alarm_event_);
   }
 
   grpc::ServerCompletionQueue* const arrivals_;
@@ -86,7 +86,7 @@ class GrpcStreamServer final : public StreamServer {
     absl::MutexLock lock(&mutex_);
     if (stopped_) return;
     stopped_ = true;
-    server_->Shutdown(absl::ToChronoTime(absl::Now() + grace));
+    server_->Shutdown(GrpcTimeAfter(grace));
     server_->Wait();
     // Until then one that came last may ask for another, and be told that there is none.
     streams_.WaitForStreams();

@@ -1,15 +1,17 @@
 #!/usr/bin/env python3
-"""The runner sees a program that breaks its promise: one whose syncs do nothing. One region goes on
-while another is swallowed by a black hole."""
+"""The runner sees a program that breaks its promise: one whose syncs do nothing. A wall
+clock that jumps is survived. One region goes on while another is swallowed by a black hole."""
 
 import os
 import shutil
 import subprocess
+import time
 import unittest
 
 import faults
 import figures
 from harness import new_folder
+from mesh import FaultMesh
 from power_cut_test import SYNC_NOTHING
 
 
@@ -36,6 +38,23 @@ class UnsyncedTest(unittest.TestCase):
             self.assertRegex(str(refusal), "(?i)damaged|corrupt")
             return
         self.assertIn("lost", {problem.kind for problem in problems})
+
+
+class ClockTest(unittest.TestCase):
+
+    def test_a_wall_clock_that_jumps_takes_no_time_from_a_request(self):
+        mesh = FaultMesh(3, bent=True)
+        self.addCleanup(mesh.kill)
+        client, bend = mesh.servers[0].client(), mesh.servers[0].bend
+        client.put("k", b"v", namespace="registers")
+        # Abseil's clock looks at the system's every other second, and goes by the processor's cycles
+        # in between.
+        for offset, seconds in ((3600, 2.5), (0, 1.0), (-3600, 2.5), (0, 1.0)):
+            bend.set(clock_offset=int(offset * 1e9))
+            until = time.monotonic() + seconds
+            while time.monotonic() < until:
+                self.assertEqual(client.get("k", namespace="registers").item.value, b"v")
+        client.close()
 
 
 class BlackHoleTest(unittest.TestCase):

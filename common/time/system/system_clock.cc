@@ -2,16 +2,23 @@
 
 #include <time.h>
 
-#include "absl/time/clock.h"
-
 namespace homeport {
+namespace {
 
-absl::Time SystemClock::WallNow() const { return absl::Now(); }
+timespec Read(clockid_t clock) {
+  timespec now;
+  clock_gettime(clock, &now);
+  return now;
+}
+
+}  // namespace
+
+// Not absl::Now(), which goes by the processor's cycles between its looks at the clock, and so sees
+// a jump seconds late.
+absl::Time SystemClock::WallNow() const { return absl::TimeFromTimespec(Read(CLOCK_REALTIME)); }
 
 SteadyTime SystemClock::SteadyNow() const {
-  timespec ts;
-  clock_gettime(CLOCK_MONOTONIC, &ts);
-  return absl::DurationFromTimespec(ts);
+  return absl::DurationFromTimespec(Read(CLOCK_MONOTONIC));
 }
 
 }  // namespace homeport

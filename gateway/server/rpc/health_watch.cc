@@ -1,5 +1,6 @@
 #include "gateway/server/rpc/health_watch.h"
 
+#include "common/rpc/grpc_time.h"
 #include "common/status/error.h"
 #include "gateway/server/rpc/info_methods.h"
 #include "gateway/server/rpc/wire_status.h"
@@ -98,10 +99,10 @@ void HealthWatch::OnWritten(bool ok) {
 
 void HealthWatch::Pause() {
   absl::MutexLock lock(&mutex_);
-  const absl::Time until = absl::Now() + (woken_ ? absl::ZeroDuration() : watches_->interval());
+  const gpr_timespec until = GrpcTimeAfter(woken_ ? absl::ZeroDuration() : watches_->interval());
   woken_ = false;
   alarm_.emplace();
-  alarm_->Set(watches_->queue().get(), absl::ToChronoTime(until), &alarm_event_);
+  alarm_->Set(watches_->queue().get(), until, &alarm_event_);
 }
 
 void HealthWatch::OnAlarm(bool) {

@@ -1,10 +1,10 @@
 #include "gateway/server/rpc/unary_call.h"
 
-#include <chrono>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "common/log/log.h"
+#include "common/rpc/grpc_time.h"
 #include "common/status/error.h"
 #include "gateway/server/rpc/wire_status.h"
 
@@ -48,12 +48,7 @@ void UnaryCall::OnRequest(bool ok) {
   pool->Fill();
 }
 
-SteadyTime UnaryCall::Deadline() const {
-  const std::chrono::system_clock::time_point deadline = context_->deadline();
-  if (deadline == std::chrono::system_clock::time_point::max()) return absl::InfiniteDuration();
-  // gRPC's deadline is of the system's clock, so the time that is left must be of it as well.
-  return started_ + (absl::FromChrono(deadline) - absl::Now());
-}
+SteadyTime UnaryCall::Deadline() const { return started_ + TimeUntil(context_->raw_deadline()); }
 
 bool UnaryCall::EnterInFlight() {
   ServerShared& shared = pool_->shared();
