@@ -28,11 +28,13 @@ void CallQueue::Start() {
   });
 }
 
-void CallQueue::WaitForCalls() {
+bool CallQueue::WaitForCalls(absl::Duration patience) {
   stopping_.store(true);
   absl::MutexLock lock(&mutex_);
-  mutex_.Await(absl::Condition(
-      +[](CallQueue* self) { return self->calls_.load() == 0; }, this));
+  return mutex_.AwaitWithTimeout(
+      absl::Condition(
+          +[](CallQueue* self) { return self->calls_.load() == 0; }, this),
+      patience);
 }
 
 void CallQueue::Stop() {

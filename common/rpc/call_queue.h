@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
 #include "grpcpp/completion_queue.h"
 
 namespace homeport {
@@ -46,8 +47,9 @@ class CallQueue {
   // The same if it has arrivals; else null.
   grpc::ServerCompletionQueue* arrivals() { return arrivals_; }
   void Start();
-  // Waits until no call is left. No call may be added any more, except by those that are there.
-  void WaitForCalls();
+  // Waits until no call is left; false if `patience` was over before. No call may be added any
+  // more, except by those that are there.
+  bool WaitForCalls(absl::Duration patience = absl::InfiniteDuration());
   // Waits until no call is left, then for the thread; not on a queue's thread. No stream may be
   // left. Idempotent.
   void Stop();

@@ -7,12 +7,14 @@
 
 #include "absl/base/call_once.h"
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
+#include "absl/synchronization/notification.h"
+#include "common/rpc/grpc_time.h"
 #include "common/status/error.h"
 #include "gateway/server/rpc/health_watch.h"
 #include "gateway/server/rpc/info_methods.h"
 #include "gateway/server/rpc/key_value_methods.h"
 #include "gateway/server/serving_state.h"
+#include "grpc/grpc.h"
 #include "grpcpp/alarm.h"
 #include "grpcpp/ext/proto_server_reflection_plugin.h"
 #include "grpcpp/health_check_service_interface.h"
@@ -30,6 +32,9 @@ constexpr absl::Duration kClientPingIntervalMin = absl::Seconds(5);
 constexpr int kReflectionThreadsMax = 16;
 // A silent connection is asked for a sign of life after this long.
 constexpr absl::Duration kKeepaliveInterval = absl::Minutes(1);
+
+// For clients to go once all calls are answered; more than a round trip around the world.
+constexpr absl::Duration kGoodbye = absl::Milliseconds(400);
 
 // What every server of the process shares; gRPC wants it set before the first builder.
 void SetUpProcess() {
@@ -115,6 +120,8 @@ class GrpcPublicServer final : public PublicServer {
   void Shutdown(absl::Duration grace) override;
 
  private:
+  void ShutdownServer(absl::Duration grace);
+
   const PublicServerOptions options_;
   const StatusSource status_;
   ServingState serving_;
@@ -190,11 +197,25 @@ void GrpcPublicServer::Shutdown(absl::Duration grace) {
     serving_.BeginDrain();
     shared_.stopping.store(true);
     watches_->Stop();
-    if (server_ != nullptr) {
-      server_->Shutdown(absl::ToChronoTime(absl::Now() + grace));
-    }
+    if (server_ != nullptr) ShutdownServer(grace);
     for (const auto& queue : queues_) queue->WaitForCalls();
   });
+}
+
+// gRPC waits for connections, not for calls, and a client that has nothing to do does not hear that
+// it should go.
+void GrpcPublicServer::ShutdownServer(absl::Duration grace) {
+  absl::Notification over;
+  std::thread shutdown([&] {
+    server_->Shutdown(GrpcTimeAfter(grace));
+    over.Notify();
+  });
+  const bool answered = std::all_of(queues_.begin(), queues_.end(),
+                                    [&](const auto& queue) { return queue->WaitForCalls(grace); });
+  if (answered && !over.WaitForNotificationWithTimeout(kGoodbye)) {
+    grpc_server_cancel_all_calls(server_->c_server());
+  }
+  shutdown.join();
 }
 
 }  // namespace

@@ -1,5 +1,9 @@
 #include "gateway/server/rpc/public_server.h"
 
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include <string>
 #include <thread>
 #include <utility>
@@ -408,6 +412,33 @@ TEST_F(PublicServerTest, ShutdownCancelsWhatDoesNotEndInTime) {
   server_->Shutdown(absl::ZeroDuration());
   client.join();
   EXPECT_FALSE(status.ok());
+}
+
+// A connection of which nobody reads beyond the server's settings.
+class SilentConnection {
+ public:
+  explicit SilentConnection(int port) : socket_(socket(AF_INET, SOCK_STREAM, 0)) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(static_cast<uint16_t>(port));
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    EXPECT_EQ(connect(socket_, reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
+    // RFC 9113, section 3.4: the preface and an empty SETTINGS frame.
+    constexpr absl::string_view kHello("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0", 33);
+    EXPECT_EQ(write(socket_, kHello.data(), kHello.size()), static_cast<ssize_t>(kHello.size()));
+    char settings[9];
+    EXPECT_EQ(read(socket_, settings, sizeof(settings)), static_cast<ssize_t>(sizeof(settings)));
+  }
+  ~SilentConnection() { close(socket_); }
+
+ private:
+  const int socket_;
+};
+
+TEST_F(PublicServerTest, ShutdownDoesNotWaitForAConnectionThatNobodyReads) {
+  Start();
+  const SilentConnection connection(server_->port());
+  server_->Shutdown(absl::Hours(1));
 }
 
 TEST_F(PublicServerTest, AnUnusedServerShutsDown) {
