@@ -12,6 +12,7 @@ A line of the history is a JSON object with `op`:
 """
 
 import base64
+import contextlib
 import json
 import os
 import random
@@ -78,7 +79,7 @@ class Session:
         self.load, self.number = load, number
         self.random = random.Random(f"{load.seed}/{number}")
         self.clients = load.connect()
-        self.calling = None
+        self.idle = False
         load.sessions.append(self)
         self.sessions = self.values = 0
         self.begin()
@@ -122,7 +123,6 @@ class Session:
         region = self.load.mesh.servers[self.region].region
         line.update(client=self.number, session=self.name, region=region)
         request.options.session_token = self.token
-        self.calling = self.region
         line["start"] = time.monotonic()
         answer = None
         try:
@@ -138,7 +138,6 @@ class Session:
                 self.left = 0
             # A process that is down refuses a thousand calls a second.
             self.load.stopping.wait(ERROR_PAUSE_SECONDS)
-        self.calling = None
         served = self.region
         if answer is not None:
             line["served"] = answer.provenance.replica
@@ -252,6 +251,8 @@ class FaultLoad:
         self.avoided = None  # a region that gets no new calls
         self.mutex = threading.Lock()
         self.stopping = threading.Event()
+        self.going = threading.Event()
+        self.going.set()
         self.error = None
         self.connections = []
         self.threads = [threading.Thread(target=self.work, args=(n,), daemon=True)
@@ -283,7 +284,12 @@ class FaultLoad:
         try:
             session = Session(self, number)
             while not self.stopping.is_set():
-                session.step()
+                session.idle = False
+                if self.going.is_set():
+                    session.step()
+                else:
+                    session.idle = True
+                    self.going.wait(0.1)
         except Exception as error:  # pylint: disable=broad-except
             self.error = error
             raise
@@ -308,10 +314,20 @@ class FaultLoad:
         if self.error:
             raise self.error
 
-    def hand_over(self, region):
-        """Keeps calls away from a region until every peer has all that it took."""
-        self.avoided = region
-        await_that("the last call", lambda: all(s.calling != region for s in self.sessions))
+    @contextlib.contextmanager
+    def paused(self):
+        """No call is under way."""
+        self.going.clear()
+        try:
+            await_that("the last call", lambda: self.error or all(s.idle for s in self.sessions))
+            if self.error:
+                raise self.error
+            yield
+        finally:
+            self.going.set()
+
+    def await_shipped(self, region):
+        """Until every peer has all that a region's process took, of a load that is paused."""
         client = self.mesh.servers[region].client()
 
         def peers_have_it():
@@ -338,13 +354,28 @@ class FaultLoad:
     def read_all(self):
         """The final reads: what every region itself holds."""
         for server in self.mesh.servers:
-            client = server.client()
-            if not self.read_region(server, client, lambda line: self.recorder.add(**line)):
-                raise AssertionError(f"{server.region} can not be read")
-            client.close()
+            for line in self.await_readable(server):
+                self.recorder.add(**line)
 
-    def read_region(self, server, client, use):
-        """Calls `use` with a line for each key, as this region has it. False if one is damaged."""
+    def await_readable(self, server):
+        """A line for each key, as this region has it once it can serve all of them."""
+        def readable():
+            if not server.is_alive():
+                raise AssertionError(f"{server.place} ended: {server.log()[-3000:]}")
+            client = server.client()
+            try:
+                return list(self.read_region(server, client))
+            except grpc.RpcError as error:
+                refusal = refusal_of(error)
+                # It fills itself anew, or starts anew to do so.
+                if refusal.code in ("DATA_LOSS", "UNAVAILABLE") or refusal.reason == "CATCHING_UP":
+                    return None
+                raise
+            finally:
+                client.close()
+        return await_that(f"all of {server.place} readable", readable, 2 * PATIENCE)
+
+    def read_region(self, server, client):
         kinds = (("registers", "register", "r", self.keys), ("some", "register", "p", SOME_KEYS),
                  ("counters", "counter", "c", 4), ("sets", "set", "s", 4))
         for namespace, kind, letter, count in kinds:
@@ -353,16 +384,8 @@ class FaultLoad:
                 continue
             for number in range(count):
                 key = f"{self.name}-{letter}{number}"
-                try:
-                    answer = client.get(key, namespace=namespace, local_only=True,
-                                        consistency="CONSISTENCY_LEVEL_EVENTUAL")
-                except grpc.RpcError as error:
-                    refusal = refusal_of(error)
-                    if refusal.code == "DATA_LOSS":
-                        return False
-                    if refusal.reason == "CATCHING_UP":
-                        continue
-                    raise
+                answer = client.get(key, namespace=namespace, local_only=True,
+                                    consistency="CONSISTENCY_LEVEL_EVENTUAL")
                 line = {"op": "final", "type": kind, "region": server.place, "key": key,
                         "regions": holders, "served": answer.provenance.replica}
                 if answer.version.hybrid_time:
@@ -373,5 +396,4 @@ class FaultLoad:
                     line["value"] = answer.item.counter
                 else:
                     line["value"] = sorted(e.decode() for e in answer.item.elements)
-                use(line)
-        return True
+                yield line
