@@ -71,6 +71,8 @@ void RecordFlags::Declare(Flags& flags, CallKind kind) {
   if (kind == CallKind::kRead) {
     flags.Choice("--level", &level, {"eventual", "session", "bounded", "latest"},
                  "How fresh the answer must be; the namespace's default if not given");
+    flags.Duration("--max-staleness", &max_staleness,
+                   "How old the answer may be at most; the level is then bounded");
   } else {
     flags.Integer("--regions", &regions, 0, 1000,
                   "Answer only once so many other regions have the write too");
@@ -102,6 +104,13 @@ absl::StatusOr<v1::ReadOptions> RecordFlags::ToReadOptions() const {
   if (!session.ok()) return session.status();
   v1::ReadOptions options;
   options.set_consistency(LevelOf(level));
+  if (max_staleness > absl::ZeroDuration()) {
+    if (level.empty()) options.set_consistency(v1::CONSISTENCY_LEVEL_BOUNDED);
+    absl::Duration rest = max_staleness;
+    options.mutable_max_staleness()->set_seconds(absl::IDivDuration(rest, absl::Seconds(1), &rest));
+    options.mutable_max_staleness()->set_nanos(
+        static_cast<int32_t>(absl::ToInt64Nanoseconds(rest)));
+  }
   options.set_session_token(*session);
   options.set_local_only(local_only);
   options.set_region_choice(ChoiceOf(region));

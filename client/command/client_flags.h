@@ -35,8 +35,9 @@ struct RecordFlags : GatewayFlags {
   std::string session_file;
   std::string region;  // "", "client" or "gateway"
   bool local_only = false;
-  std::string level;  // reads only
-  int regions = 0;    // writes only
+  std::string level;                                    // reads only
+  absl::Duration max_staleness = absl::ZeroDuration();  // reads only; 0: none
+  int regions = 0;                                      // writes only
 
   void Declare(Flags& flags, CallKind kind);
   // INVALID_ARGUMENT for a token that is not base64, or with both a token and a session file.

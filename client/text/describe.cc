@@ -96,6 +96,7 @@ std::string Describe(const v1::Provenance& provenance) {
   }
   if (provenance.has_age()) {
     absl::StrAppend(&text, ", age ", Describe(DurationOf(provenance.age())));
+    if (!provenance.age_of().empty()) absl::StrAppend(&text, " by ", provenance.age_of());
   }
   if (provenance.gateway_region() != provenance.region() && !provenance.gateway_region().empty()) {
     absl::StrAppend(&text, ", via ", provenance.gateway_region());

@@ -31,6 +31,8 @@ inline constexpr absl::string_view kTokenInvalid = "TOKEN_INVALID";          // 
 inline constexpr absl::string_view kTokenForeign = "TOKEN_FOREIGN";          // cluster
 inline constexpr absl::string_view kHistoryLost = "HISTORY_LOST";            // fresh_token, ...
 inline constexpr absl::string_view kTokenAhead = "TOKEN_AHEAD";              // origin, have, want
+// field, max_staleness_ms, age_ms, behind, replica
+inline constexpr absl::string_view kStaleLimit = "STALE_LIMIT";
 inline constexpr absl::string_view kPageTokenInvalid = "PAGE_TOKEN_INVALID";  // field
 inline constexpr absl::string_view kLevelUnavailable = "LEVEL_UNAVAILABLE";   // level
 inline constexpr absl::string_view kNoLocalReplica = "NO_LOCAL_REPLICA";      // region

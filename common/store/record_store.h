@@ -7,6 +7,7 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "common/store/cancellation.h"
+#include "common/store/freshness.h"
 #include "common/time/clock.h"
 #include "homeport/internal/v1/store.pb.h"
 
@@ -34,6 +35,7 @@ struct CallContext {
 //   FAILED_PRECONDITION   NAMESPACE_NOT_HERE, TOKEN_FOREIGN, LEVEL_UNAVAILABLE
 //   RESOURCE_EXHAUSTED    DISK_FULL, OVERLOADED; nothing was written
 //   UNAVAILABLE           REGION_UNREACHABLE, DRAINING: the call was not sent, nothing happened;
+//                         STALE_LIMIT: a BOUNDED read is not met here and not about to be;
 //                         STORAGE_FAILED: the disk failed, nothing is acknowledged any more;
 //                         OUTCOME_UNKNOWN: it was sent, and a write may have happened
 //   DEADLINE_EXCEEDED     a read: nothing; a write: it may have happened, unless `waited_for` is
@@ -46,6 +48,9 @@ class RecordStore {
   virtual ~RecordStore() = default;
   virtual void Execute(const CallContext& context, const internal::v1::StoreRequest& request,
                        internal::v1::StoreResponse* response, Done done) = 0;
+  // How far the replica is behind the others, as far as is known here: at `as_of`, for one that is
+  // reached over a network a way back earlier. Null: nothing is known.
+  virtual std::shared_ptr<const StoreFreshness> freshness() const { return nullptr; }
 };
 
 }  // namespace homeport

@@ -45,26 +45,40 @@ absl::Status CheckRegionChoice(v1::RegionChoice choice) {
                     absl::StrCat(static_cast<int>(choice), " is not a region choice"));
 }
 
+absl::Status CheckMaxStaleness(const v1::ReadOptions& options) {
+  constexpr absl::string_view kField = "options.max_staleness";
+  if (options.consistency() != v1::CONSISTENCY_LEVEL_BOUNDED) {
+    if (!options.has_max_staleness()) return absl::OkStatus();
+    return FieldError(kField, "goes with the level BOUNDED only");
+  }
+  if (!options.has_max_staleness()) return FieldError(kField, "is not set; BOUNDED needs it");
+  const google::protobuf::Duration& bound = options.max_staleness();
+  const bool is_duration =
+      bound.seconds() >= 0 && bound.nanos() >= 0 && bound.nanos() < 1'000'000'000;
+  // What is far too long must not overflow.
+  const bool too_long = bound.seconds() > absl::ToInt64Seconds(kStalenessMax);
+  const absl::Duration asked =
+      too_long ? kStalenessMax : absl::Seconds(bound.seconds()) + absl::Nanoseconds(bound.nanos());
+  if (is_duration && !too_long && asked >= kStalenessMin && asked <= kStalenessMax) {
+    return absl::OkStatus();
+  }
+  return FieldError(kField, absl::StrCat("must be from ", absl::FormatDuration(kStalenessMin),
+                                         " to ", absl::FormatDuration(kStalenessMax)));
+}
+
 absl::Status CheckReadOptions(const v1::ReadOptions& options) {
   const v1::ConsistencyLevel level = options.consistency();
   if (!v1::ConsistencyLevel_IsValid(level)) {
     return FieldError("options.consistency",
                       absl::StrCat(static_cast<int>(level), " is not a consistency level"));
   }
-  if (options.has_max_staleness() && level != v1::CONSISTENCY_LEVEL_BOUNDED) {
-    return FieldError("options.max_staleness", "goes with the level BOUNDED only");
-  }
+  HP_RETURN_IF_ERROR(CheckMaxStaleness(options));
   HP_RETURN_IF_ERROR(CheckRegionChoice(options.region_choice()));
   HP_RETURN_IF_ERROR(CheckSessionToken(options.session_token()));
-  if (level == v1::CONSISTENCY_LEVEL_BOUNDED) {
-    return MakeError(absl::StatusCode::kFailedPrecondition, reason::kLevelUnavailable,
-                     "options.consistency: BOUNDED is not served; SESSION and EVENTUAL are",
-                     {{"level", "BOUNDED"}});
-  }
   if (level == v1::CONSISTENCY_LEVEL_LATEST) {
     return MakeError(absl::StatusCode::kFailedPrecondition, reason::kLevelUnavailable,
                      "options.consistency: LATEST needs a namespace with homes, and none has them;"
-                     " SESSION and EVENTUAL are served",
+                     " BOUNDED, SESSION and EVENTUAL are served",
                      {{"level", "LATEST"}});
   }
   return absl::OkStatus();

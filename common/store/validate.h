@@ -25,6 +25,9 @@ inline constexpr size_t kSetBytesMax = 1024 * 1024;
 // How long a value can be asked to live.
 inline constexpr absl::Duration kTtlMin = absl::Milliseconds(1);
 inline constexpr absl::Duration kTtlMax = absl::Hours(3650 * 24);
+// What a BOUNDED read can ask for.
+inline constexpr absl::Duration kStalenessMin = absl::Milliseconds(1);
+inline constexpr absl::Duration kStalenessMax = absl::Hours(24);
 // Of a set as it is stored, with what was removed and not forgotten yet.
 inline constexpr size_t kSetStoredBytesMax = 4 * 1024 * 1024;
 inline constexpr size_t kMutationChangesMax = 1000;
@@ -54,7 +57,7 @@ enum class MutationForm {
 //   INVALID_ARGUMENT     LIMIT_EXCEEDED (field, limit, actual), FIELD_INVALID (field),
 //                        TOKEN_INVALID or PAGE_TOKEN_INVALID when one is longer than any that
 //                        was ever given out
-//   FAILED_PRECONDITION  LEVEL_UNAVAILABLE (level): BOUNDED and LATEST
+//   FAILED_PRECONDITION  LEVEL_UNAVAILABLE (level): LATEST
 absl::Status ValidateRequest(const internal::v1::StoreRequest& request,
                              MutationForm form = MutationForm::kMutate);
 

@@ -16,6 +16,7 @@
 #include "common/status/error.h"
 #include "gateway/backend/frames/answer_queue.h"
 #include "gateway/backend/frames/fragment_reader.h"
+#include "gateway/backend/frames/freshness_frame.h"
 #include "homeport/internal/v1/forwarding.grpc.pb.h"
 
 namespace homeport {
@@ -231,10 +232,11 @@ void Session::OnReadDone(bool ok) {
     return;
   }
   if (incoming_.ping() != 0) {
+    internal::v1::StoreFreshness freshness = FreshnessToWire(shared_->store->freshness());
     bool write = false;
     {
       absl::MutexLock lock(&mutex_);
-      answers_.Pong(incoming_.ping());
+      answers_.Pong(incoming_.ping(), std::move(freshness));
       write = TakeWrite();
     }
     Go(write, false, false);

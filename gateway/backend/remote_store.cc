@@ -104,6 +104,10 @@ class Link : public std::enable_shared_from_this<Link> {
     absl::MutexLock lock(&mutex_);
     return table_.state() == CallTable::State::kUp;
   }
+  std::shared_ptr<const StoreFreshness> freshness() const {
+    absl::MutexLock lock(&mutex_);
+    return freshness_;
+  }
 
  private:
   // One stream. It owns itself until OnDone(), and it always comes to that: the hold is given back
@@ -183,6 +187,8 @@ class Link : public std::enable_shared_from_this<Link> {
   std::shared_ptr<Stream> stream_ ABSL_GUARDED_BY(mutex_);
   std::shared_ptr<grpc::Channel> channel_ ABSL_GUARDED_BY(mutex_);
   bool was_up_ ABSL_GUARDED_BY(mutex_) = false;
+  // As the replica said last on the stream that there is.
+  std::shared_ptr<const StoreFreshness> freshness_ ABSL_GUARDED_BY(mutex_);
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   // Cancellations that are running.
   int cancelling_ ABSL_GUARDED_BY(mutex_) = 0;
@@ -280,6 +286,7 @@ void Link::OnReadDone(Stream* stream, bool ok) {
       release = !stream->writing_;
     } else {
       absl::Status status = table_.OnMessage(clock_->SteadyNow(), &stream->incoming_, &outcome);
+      if (outcome.freshness != nullptr) freshness_ = std::move(outcome.freshness);
       if (outcome.came_up) {
         was_up_ = true;
         backoff_.Reset();
@@ -332,6 +339,7 @@ void Link::OnStreamDone(const grpc::Status& status) {
     // What is closed here was not lost.
     was_up = std::exchange(was_up_, false) && !stopping_;
     table_.OnStreamEnded(reason, &outcome);
+    freshness_ = nullptr;
     connect_at_ = clock_->SteadyNow() + backoff_.Next(absl::Uniform(random_, 0.0, 1.0));
   }
   RunAll(outcome.completions);
@@ -438,6 +446,7 @@ class GrpcRemoteStore final : public RemoteStore {
     link->Execute(context, request, response, std::move(done));
   }
   bool connected() const override { return link_->connected(); }
+  std::shared_ptr<const StoreFreshness> freshness() const override { return link_->freshness(); }
 
  private:
   const std::shared_ptr<Link> link_;

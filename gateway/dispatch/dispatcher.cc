@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "absl/container/inlined_vector.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "common/base/check.h"
@@ -157,7 +158,9 @@ class Dispatcher::Run : public std::enable_shared_from_this<Dispatcher::Run> {
     }
     // An error from a replica that was reached says more than one that could not be.
     if (!judgement.unsent) {
-      reached_error_ = std::move(answer_);
+      if (!reached_error_ || !IsFresher(*reached_error_, answer_)) {
+        reached_error_ = std::move(answer_);
+      }
     } else if (!unreached_error_) {
       unreached_error_ = std::move(answer_);
     }
@@ -232,6 +235,16 @@ class Dispatcher::Run : public std::enable_shared_from_this<Dispatcher::Run> {
 
   bool Cancelled() const { return context_.cancellation && context_.cancellation->cancelled(); }
 
+  // True if both say how far behind a replica is, and the first is less so.
+  static bool IsFresher(const absl::Status& one, const absl::Status& other) {
+    if (ReasonOf(one) != reason::kStaleLimit || ReasonOf(other) != reason::kStaleLimit)
+      return false;
+    int64_t one_ms = 0, other_ms = 0;
+    if (!absl::SimpleAtoi(ErrorMetadataOf(one, "age_ms").value_or(""), &one_ms)) return false;
+    if (!absl::SimpleAtoi(ErrorMetadataOf(other, "age_ms").value_or(""), &other_ms)) return true;
+    return one_ms < other_ms;
+  }
+
   static std::string HowItEnded(const absl::Status& status) {
     std::string reason = ReasonOf(status);
     return reason.empty() ? absl::StatusCodeToString(status.code()) : reason;
@@ -289,6 +302,11 @@ class Dispatcher::Run : public std::enable_shared_from_this<Dispatcher::Run> {
 Dispatcher::Dispatcher(const Clock* clock, StoreLookup stores, HealthTracker* health,
                        DispatchOptions options)
     : shared_(std::make_shared<const Shared>(Shared{clock, std::move(stores), health, options})) {}
+
+std::shared_ptr<const StoreFreshness> Dispatcher::FreshnessOf(Target target) const {
+  const std::shared_ptr<RecordStore> store = shared_->stores(target);
+  return store == nullptr ? nullptr : store->freshness();
+}
 
 void Dispatcher::Dispatch(Plan plan, const CallContext& context,
                           const internal::v1::StoreRequest& request,

@@ -58,7 +58,8 @@ class Dispatcher {
   //   UNAVAILABLE NO_REGION  no replica could be reached; nothing was done
   //   otherwise              the error of the last replica that was reached, or OUTCOME_UNKNOWN if
   //   a
-  //                          write may have been done
+  //                          write may have been done; of several STALE_LIMIT the one that names
+  //                          the least age
   //   CANCELLED              the caller cancelled between attempts
   //   DEADLINE_EXCEEDED      with `waited_for` "gateway": the time was over before anything was
   //   sent
@@ -66,6 +67,9 @@ class Dispatcher {
   // tried, in order, each with how it ended: "eu-west/a REGION_UNREACHABLE, us-east/a OVERLOADED".
   void Dispatch(Plan plan, const CallContext& context, const internal::v1::StoreRequest& request,
                 internal::v1::StoreResponse* response, Done done);
+
+  // What is known of how far a replica is behind the others; null: nothing.
+  std::shared_ptr<const StoreFreshness> FreshnessOf(Target target) const;
 
  private:
   struct Shared;

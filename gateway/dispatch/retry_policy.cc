@@ -29,7 +29,8 @@ Judgement JudgeUnavailable(const std::string& reason, const RetryFacts& facts) {
 RetryFacts FactsOf(const internal::v1::StoreRequest& request) {
   using internal::v1::StoreRequest;
   const auto read = [](const v1::ReadOptions& options) {
-    return RetryFacts{.has_session_token = !options.session_token().empty()};
+    return RetryFacts{.may_wait = !options.session_token().empty() ||
+                                  options.consistency() == v1::CONSISTENCY_LEVEL_BOUNDED};
   };
   switch (request.operation_case()) {
     case StoreRequest::kGet:
@@ -44,7 +45,7 @@ RetryFacts FactsOf(const internal::v1::StoreRequest& request) {
       const v1::WriteOptions& options = request.mutate().options();
       return {.write = true,
               .has_request_id = !options.request_id().empty(),
-              .has_session_token = !options.session_token().empty()};
+              .may_wait = !options.session_token().empty()};
     }
     case StoreRequest::OPERATION_NOT_SET:
       break;
@@ -54,17 +55,18 @@ RetryFacts FactsOf(const internal::v1::StoreRequest& request) {
 
 Judgement Judge(const absl::Status& status, const RetryFacts& facts) {
   if (status.ok()) {
-    // Writes wait for a sync and for their token, so their time says little of the replica.
-    const bool timed = !facts.write && !facts.has_session_token;
+    // Writes wait for a sync and for their token, reads for a token or for watermarks, so their
+    // time says little of the replica.
+    const bool timed = !facts.write && !facts.may_wait;
     return {NextStep::kAnswer, false, timed ? Outcome::kSuccess : Outcome::kAlive};
   }
   if (status.code() == absl::StatusCode::kCancelled) return {NextStep::kAnswer, false, {}};
 
   const std::string reason = ReasonOf(status);
-  if (reason == reason::kTokenAhead || reason == reason::kDiskFull ||
-      reason == reason::kNamespaceUnknown || reason == reason::kNotHere ||
-      reason == reason::kClockSuspect || reason == reason::kTwin || reason == reason::kCatchingUp ||
-      reason == reason::kRegionLeaving) {
+  if (reason == reason::kTokenAhead || reason == reason::kStaleLimit ||
+      reason == reason::kDiskFull || reason == reason::kNamespaceUnknown ||
+      reason == reason::kNotHere || reason == reason::kClockSuspect || reason == reason::kTwin ||
+      reason == reason::kCatchingUp || reason == reason::kRegionLeaving) {
     return {NextStep::kNext, false, Outcome::kAlive};
   }
   // Done, and asking again or elsewhere makes no region quicker.

@@ -8,6 +8,7 @@
 //   OVERLOADED, DISK_FULL          it was refused before anything was written
 //   TOKEN_AHEAD, DEADLINE_EXCEEDED that waited for "token"
 //                                  it was waiting for its session's past and was not begun
+//   STALE_LIMIT                    reads: another replica may be less far behind
 //   NAMESPACE_UNKNOWN, NAMESPACE_NOT_HERE
 //                                  the replica runs another version of the topology
 //
@@ -29,8 +30,8 @@ namespace homeport {
 // What matters of a request for retries.
 struct RetryFacts {
   bool write = false;
-  bool has_request_id = false;     // writes
-  bool has_session_token = false;  // reads: the latency may be the token's
+  bool has_request_id = false;  // writes
+  bool may_wait = false;        // reads: the latency may be that of a token or of watermarks
 };
 
 RetryFacts FactsOf(const internal::v1::StoreRequest& request);

@@ -10,20 +10,6 @@
 namespace homeport {
 namespace {
 
-// Healthy replicas before probing ones before ejected ones.
-int HealthClass(HealthState state) {
-  switch (state) {
-    case HealthState::kUnknown:
-    case HealthState::kHealthy:
-      return 0;
-    case HealthState::kProbing:
-      return 1;
-    case HealthState::kEjected:
-      return 2;
-  }
-  return 0;
-}
-
 // Sorts a short list in place; unlike std::stable_sort it never allocates.
 template <typename List, typename Less>
 void StableInsertionSort(List& list, Less less) {
@@ -109,18 +95,18 @@ void HealthRoute::Fill(const RouteInput& input, Plan& plan) const {
     const TargetHealth* health = input.health.Find(attempt.target);
     if (health == nullptr) continue;
     attempt.health = health->state;
-    all_healthy &= HealthClass(health->state) == 0;
+    all_healthy &= HealthOrder(health->state) == 0;
   }
   if (all_healthy) return;
   StableInsertionSort(plan.attempts, [](const Attempt& a, const Attempt& b) {
-    return HealthClass(a.health) < HealthClass(b.health);
+    return HealthOrder(a.health) < HealthOrder(b.health);
   });
 }
 
 std::string HealthRoute::Why(const RouteInput& input, const Plan& plan,
                              const Attempt& attempt) const {
   std::string why = child_->Why(input, plan, attempt);
-  if (HealthClass(attempt.health) == 0) return why;
+  if (HealthOrder(attempt.health) == 0) return why;
   const TargetHealth* health = input.health.Find(attempt.target);
   if (attempt.health == HealthState::kEjected) {
     return absl::StrCat("ejected: ", health->reason, "; tried last (otherwise: ", why, ")");

@@ -30,6 +30,20 @@ struct Target {
 // find out whether it is back. Unknown: not heard of yet; routed as healthy.
 enum class HealthState : uint8_t { kUnknown, kHealthy, kEjected, kProbing };
 
+// Healthy replicas (0) are tried before probing ones before ejected ones.
+inline int HealthOrder(HealthState state) {
+  switch (state) {
+    case HealthState::kUnknown:
+    case HealthState::kHealthy:
+      return 0;
+    case HealthState::kProbing:
+      return 1;
+    case HealthState::kEjected:
+      return 2;
+  }
+  return 0;
+}
+
 // What a gateway knows of a replica at a moment.
 struct TargetHealth {
   HealthState state = HealthState::kUnknown;
@@ -64,7 +78,8 @@ struct RequestFacts {
 // A replica to try.
 struct Attempt {
   Target target;
-  // The plan's reason in the preferred region, FAILOVER elsewhere.
+  // The plan's reason in the preferred region, elsewhere FAILOVER, or FRESHNESS when it comes
+  // before that because of the level that is asked for (freshness_order.h).
   v1::RouteReason reason = v1::ROUTE_REASON_UNSPECIFIED;
   // When the plan was made.
   HealthState health = HealthState::kUnknown;

@@ -3,6 +3,8 @@
 #include "absl/strings/str_cat.h"
 #include "common/base/check.h"
 #include "common/status/error.h"
+#include "common/topology/option_ranges.h"
+#include "gateway/route/freshness_order.h"
 #include "gateway/server/route_words.h"
 
 namespace homeport {
@@ -37,6 +39,22 @@ RequestOutline OutlineOf(const StoreRequest& request) {
       return OutlineAs(request.list_items(), v1::OPERATION_READ);
     default:
       return OutlineAs(request.list_records(), v1::OPERATION_READ);
+  }
+}
+
+// The options of a read; null for a write. One that has none gets the default's.
+const v1::ReadOptions* ReadOptionsOf(const StoreRequest& request) {
+  switch (request.operation_case()) {
+    case StoreRequest::kGet:
+      return &request.get().options();
+    case StoreRequest::kBatchGet:
+      return &request.batch_get().options();
+    case StoreRequest::kListItems:
+      return &request.list_items().options();
+    case StoreRequest::kListRecords:
+      return &request.list_records().options();
+    default:
+      return nullptr;
   }
 }
 
@@ -160,12 +178,26 @@ void Gateway::Execute(const Caller& caller, GatewayCall* call) {
   facts.region_choice = outline.region_choice;
   facts.local_only = outline.local_only;
   facts.place = &call->place;
-  absl::StatusOr<Plan> plan = state.router->MakePlan(facts, *state.health->Snapshot(now));
+  const std::shared_ptr<const HealthSnapshot> health = state.health->Snapshot(now);
+  absl::StatusOr<Plan> plan = state.router->MakePlan(facts, *health);
   if (!plan.ok()) return Finish(call, plan.status());
   call->preferred_region = plan->preferred_region;
 
   if (call->context.deadline == absl::InfiniteDuration()) {
     call->context.deadline = now + DefaultDeadline(topology);
+  }
+  const v1::ReadOptions* options = ReadOptionsOf(*call->request);
+  if (options != nullptr && options->consistency() == v1::CONSISTENCY_LEVEL_BOUNDED) {
+    FreshnessFacts freshness;
+    freshness.topology = &topology;
+    freshness.name_space = name_space;
+    freshness.gateway = state.router->gateway();
+    freshness.health = health.get();
+    freshness.max_staleness = ToAbslDuration(options->max_staleness());
+    freshness.now = now;
+    freshness.deadline = call->context.deadline;
+    freshness.freshness = [&state](Target target) { return state.dispatcher->FreshnessOf(target); };
+    OrderByFreshness(freshness, *plan);
   }
   state.dispatcher->Dispatch(*std::move(plan), call->context, *call->request, call->response,
                              [this, call](absl::Status status, const DispatchResult& result) {

@@ -38,6 +38,10 @@ std::string RouteInWords(const Topology& topology, const Place& place, int prefe
     case v1::ROUTE_REASON_FAILOVER:
       return absl::StrCat(topology.regions()[preferred_region].name.value(),
                           " was preferred but not fit or failed; next by round trip is ", region);
+    case v1::ROUTE_REASON_FRESHNESS:
+      return absl::StrCat(topology.regions()[preferred_region].name.value(),
+                          " is further behind than was asked for, or later with it; ", region,
+                          " was predicted to meet it first");
     case v1::ROUTE_REASON_LOCAL_ONLY:
       return absl::StrCat("this process' replica was asked for, in ", region);
     default:

@@ -3,6 +3,7 @@
 
 #include <deque>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
@@ -32,14 +33,17 @@ struct QueuedPeerBatch {
   size_t bytes = 0;
 };
 
-// A request whose token is not applied here yet.
+// A request whose token is not applied here yet, or a read that asks for less staleness than there
+// is.
 struct WaitingCall {
   CallContext context;
   const internal::v1::StoreRequest* request;
   internal::v1::StoreResponse* response;
   RecordStore::Done done;
   SessionToken token;
-  // When it is told that the token did not come in time.
+  // Of a BOUNDED read, which waits for watermarks and not for its token.
+  std::optional<absl::Duration> max_staleness;
+  // When it is told that what it waits for did not come in time.
   SteadyTime give_up;
 };
 

@@ -66,6 +66,33 @@ absl::Status TokenAheadError(const ReplicaName& self, const ReplicaView& view,
        {"want", absl::StrCat(missing.sequence.value())}});
 }
 
+absl::Status StaleLimitError(const ReplicaName& self, absl::Duration max_staleness,
+                             const ReadAge& found) {
+  // With an age of zero there is nothing to refuse, so somebody is behind.
+  const std::string behind = found.writer == nullptr ? self.value() : found.writer->value();
+  const int64_t bound_ms = absl::ToInt64Milliseconds(max_staleness);
+  if (!found.age) {
+    return MakeError(absl::StatusCode::kUnavailable, reason::kStaleLimit,
+                     absl::StrCat("options.max_staleness: ", bound_ms, " ms can not be met; ",
+                                  self.value(), " has not heard of ", behind, " yet"),
+                     {{"field", "options.max_staleness"},
+                      {"max_staleness_ms", absl::StrCat(bound_ms)},
+                      {"behind", behind},
+                      {"replica", self.value()}});
+  }
+  // Rounded up: an age that is said to be within the bound would be no reason.
+  const int64_t age_ms = absl::ToInt64Milliseconds(absl::Ceil(*found.age, absl::Milliseconds(1)));
+  return MakeError(
+      absl::StatusCode::kUnavailable, reason::kStaleLimit,
+      absl::StrCat("options.max_staleness: ", bound_ms, " ms can not be met; what ", self.value(),
+                   " has of the writes of ", behind, " is ", age_ms, " ms old"),
+      {{"field", "options.max_staleness"},
+       {"max_staleness_ms", absl::StrCat(bound_ms)},
+       {"age_ms", absl::StrCat(age_ms)},
+       {"behind", behind},
+       {"replica", self.value()}});
+}
+
 absl::Status OutcomeUnknownError(const ReplicaName& self, const absl::Status& why) {
   return MakeError(
       absl::StatusCode::kUnavailable, reason::kOutcomeUnknown,

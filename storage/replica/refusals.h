@@ -8,6 +8,7 @@
 #include "common/base/ids.h"
 #include "common/session/session_token.h"
 #include "common/topology/topology.h"
+#include "storage/replica/published.h"
 #include "storage/replication/replica_view.h"
 
 namespace homeport {
@@ -29,6 +30,9 @@ absl::Status NotWholeError(const ReplicaName& self, const ReplicaView& view,
 // UNAVAILABLE (TOKEN_AHEAD).
 absl::Status TokenAheadError(const ReplicaName& self, const ReplicaView& view,
                              const SessionToken::Position& missing);
+// UNAVAILABLE (STALE_LIMIT): what is here is `found` old, and waiting does not help in time.
+absl::Status StaleLimitError(const ReplicaName& self, absl::Duration max_staleness,
+                             const ReadAge& found);
 // UNAVAILABLE (OUTCOME_UNKNOWN): the commit of a write failed with `why`.
 absl::Status OutcomeUnknownError(const ReplicaName& self, const absl::Status& why);
 // RESOURCE_EXHAUSTED (OVERLOADED): there is too much of `what`.

@@ -54,6 +54,9 @@ void Replica::Execute(const CallContext& context, const internal::v1::StoreReque
                       internal::v1::StoreResponse* response, Done done) {
   impl_->Execute(context, request, response, std::move(done));
 }
+std::shared_ptr<const StoreFreshness> Replica::freshness() const {
+  return FreshnessOf(*impl_->published(), impl_->clock()->SteadyNow());
+}
 void Replica::SubmitFromPeer(PeerBatch batch, absl::AnyInvocable<void(Taken)> done) {
   impl_->SubmitFromPeer(std::move(batch), std::move(done));
 }

@@ -81,6 +81,8 @@ class Replica : public RecordStore {
   void Execute(const CallContext& context, const internal::v1::StoreRequest& request,
                internal::v1::StoreResponse* response, Done done) override;
 
+  std::shared_ptr<const StoreFreshness> freshness() const override;
+
   // Takes in what a link brought. `done` is called once it is durable, with what became of it: the
   // status also is RESOURCE_EXHAUSTED if the disk is full, UNAVAILABLE while stopping.
   void SubmitFromPeer(PeerBatch batch, absl::AnyInvocable<void(Taken)> done);

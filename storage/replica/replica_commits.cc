@@ -150,8 +150,7 @@ void Replica::Impl::Publish() {
     core_->journal().SetBytesMax(topology->proto().storage().conflict_journal_bytes());
   }
   // The view says what is not whole by the policy in force.
-  auto next =
-      MakePublished(options_.name, core_->view(), topology, clock_->WallNow() + kReplicaTick);
+  auto next = MakePublished(options_.name, core_->view(), topology, freshness_tracker_);
   absl::MutexLock lock(&published_mutex_);
   published_ = std::move(next);
 }
@@ -168,7 +167,7 @@ void Replica::Impl::AnswerWrites(const Published& published, const absl::Status&
       v1::MutateResponse& response = *writes[i].response;
       response.mutable_version()->set_hybrid_time(name.version.time.value());
       response.mutable_version()->set_origin(name.version.origin.value());
-      reader_.Finish(published, nullptr, v1::CONSISTENCY_LEVEL_SESSION, writes[i].token, response);
+      reader_.Finish(published, v1::CONSISTENCY_LEVEL_SESSION, writes[i].token, response);
       if (writes[i].mutation->options().acknowledged_by_regions() > 0) {
         AwaitRegions(published, writes[i], name, now);
         continue;
@@ -228,22 +227,52 @@ Taken Replica::Impl::StagePeerBatch(const PeerBatch& batch, const Moment& now) {
   return TakeIn(batch, *core_, now);
 }
 
+bool Replica::Impl::MustWait(const Published& published, const WaitingCall& call,
+                             SteadyTime now) const {
+  const ReplicaView& view = *published.view;
+  if (!call.max_staleness) return !view.Covers(call.token) && !view.FindLost(call.token);
+  const NamespaceInfo* info =
+      published.topology->FindNamespace(*PartsOf(*call.request)->name_space);
+  if (info == nullptr) return false;
+  const absl::Duration wait = WaitOf(published, *info, *call.max_staleness, view.TimeAt(now), now);
+  return wait > absl::ZeroDuration() && now + wait < call.give_up;
+}
+
+absl::Status Replica::Impl::GaveUp(const Published& published, const WaitingCall& call,
+                                   SteadyTime now) const {
+  const ReplicaView& view = *published.view;
+  if (call.max_staleness) {
+    const NamespaceInfo* info =
+        published.topology->FindNamespace(*PartsOf(*call.request)->name_space);
+    const HybridTime clock = view.TimeAt(now);
+    if (info == nullptr ||
+        WaitOf(published, *info, *call.max_staleness, clock, now) == absl::ZeroDuration()) {
+      return absl::OkStatus();
+    }
+    return StaleLimitError(options_.name, *call.max_staleness, AgeOf(published, *info, clock));
+  }
+  SessionToken::Position missing;
+  if (view.FindLost(call.token) || view.Covers(call.token, &missing)) return absl::OkStatus();
+  return TokenAheadError(options_.name, view, missing);
+}
+
 void Replica::Impl::ServeWaiting(SteadyTime now) {
-  for (WaitingCall& call : waiting_.TakeReady(*published()->view, now)) {
+  const std::shared_ptr<const Published> current = published();
+  const auto must_wait = [&](const WaitingCall& call) { return MustWait(*current, call, now); };
+  for (WaitingCall& call : waiting_.TakeReady(must_wait, now)) {
     runner_.Run([this, call = std::move(call), now]() mutable {
       if (call.context.cancellation != nullptr) {
         call.context.cancellation->OnCancel(nullptr);
         if (call.context.cancellation->cancelled()) {
-          call.done(absl::CancelledError("the caller cancelled while waiting for its token"));
+          call.done(absl::CancelledError("the caller cancelled while its request waited"));
           return;
         }
       }
-      SessionToken::Position missing;
-      const std::shared_ptr<const ReplicaView> view = published()->view;
-      if (call.give_up <= now && !view->FindLost(call.token) &&
-          !view->Covers(call.token, &missing)) {
-        call.done(TokenAheadError(options_.name, *view, missing));
-        return;
+      if (call.give_up <= now) {
+        if (absl::Status why = GaveUp(*published(), call, now); !why.ok()) {
+          call.done(std::move(why));
+          return;
+        }
       }
       Execute(call.context, *call.request, call.response, std::move(call.done));
     });

@@ -14,14 +14,15 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/synchronization/mutex.h"
 #include "storage/replica/ack_waits.h"
+#include "storage/replica/call_waits.h"
 #include "storage/replica/commit_queue.h"
 #include "storage/replica/disk_gate.h"
+#include "storage/replica/freshness_tracker.h"
 #include "storage/replica/published.h"
 #include "storage/replica/replica.h"
 #include "storage/replica/replica_guards.h"
 #include "storage/replica/request_reader.h"
 #include "storage/replica/runner.h"
-#include "storage/replica/token_waits.h"
 #include "storage/replication/moment.h"
 #include "storage/replication/retention.h"
 
@@ -76,6 +77,10 @@ class Replica::Impl {
   absl::Status Wait(const CallContext& context, const internal::v1::StoreRequest& request,
                     internal::v1::StoreResponse* response, Done& done, SessionToken token,
                     const SessionToken::Position& missing);
+  // Lets the call wait for its token or, with `max_staleness`, for watermarks.
+  absl::Status PutAside(const CallContext& context, const internal::v1::StoreRequest& request,
+                        internal::v1::StoreResponse* response, Done& done, SessionToken token,
+                        std::optional<absl::Duration> max_staleness);
   // Lets the commit thread find out whether anybody knows what the token names and is not known
   // here.
   void AskAboutUnknown(const ReplicaView& view, const SessionToken& token);
@@ -110,6 +115,10 @@ class Replica::Impl {
   // Lets an answered write wait for other regions.
   void AwaitRegions(const Published& published, QueuedWrite& write, const WriteName& name,
                     SteadyTime now);
+  // True if what a call waits for is not there and may still come in time.
+  bool MustWait(const Published& published, const WaitingCall& call, SteadyTime now) const;
+  // Why a call that gave up did not get what it waited for; OK if it is there after all.
+  absl::Status GaveUp(const Published& published, const WaitingCall& call, SteadyTime now) const;
   void ServeWaiting(SteadyTime now);
   void AbandonWaiting();
 
@@ -119,6 +128,7 @@ class Replica::Impl {
   const Clock* const clock_;
   const uint64_t cluster_;
   const RequestReader reader_;
+  FreshnessTracker freshness_tracker_;  // the commit thread's, after the constructor
   DiskGate disk_;
 
   // Held for the copy of a pointer only.
@@ -143,7 +153,7 @@ class Replica::Impl {
   std::map<int, std::function<void()>> listeners_ ABSL_GUARDED_BY(listeners_mutex_);
   int listener_last_ ABSL_GUARDED_BY(listeners_mutex_) = 0;
 
-  TokenWaits waiting_;
+  CallWaits waiting_;
   ReplicaGuards guards_;
   Runner runner_;
   AckWaits acks_{options_.waiting_max, &runner_};

@@ -88,6 +88,21 @@ absl::Status Replica::Impl::TryExecute(const CallContext& context, const StoreRe
       return Wait(context, request, response, done, std::move(*token), missing);
     }
   }
+  const SteadyTime now = clock_->SteadyNow();
+  const HybridTime clock = published->view->TimeAt(now);
+  if (!write && level == v1::CONSISTENCY_LEVEL_BOUNDED) {
+    if (!published->view->HoldsWhole(info->name.value())) {
+      return NotWholeError(options_.name, *published->view, *info);
+    }
+    const absl::Duration wait = WaitOf(*published, *info, parts->max_staleness, clock, now);
+    if (wait > absl::ZeroDuration()) {
+      if (now + wait >= GiveUpTime(context.deadline, now, kGiveUpMax)) {
+        return StaleLimitError(options_.name, parts->max_staleness,
+                               AgeOf(*published, *info, clock));
+      }
+      return PutAside(context, request, response, done, std::move(*token), parts->max_staleness);
+    }
+  }
   if (write) {
     if (auto status = ValidateItemTypes(request.mutate(), info->item_type); !status.ok()) {
       return status;
@@ -95,7 +110,7 @@ absl::Status Replica::Impl::TryExecute(const CallContext& context, const StoreRe
     return Enqueue(context, request.mutate(), response->mutable_mutate(), done, std::move(*token),
                    ConflictNumber(request.restores_conflict()));
   }
-  done(reader_.Read(*published, *info, level, request, *token, response));
+  done(reader_.Read(*published, *info, level, clock, request, *token, response));
   return absl::OkStatus();
 }
 
@@ -113,14 +128,23 @@ absl::Status Replica::Impl::Wait(const CallContext& context, const StoreRequest&
   const SteadyTime now = clock_->SteadyNow();
   const SteadyTime give_up = GiveUpTime(context.deadline, now, kGiveUpMax);
   if (give_up <= now) return TokenAheadError(options_.name, *published()->view, missing);
+  return PutAside(context, request, response, done, std::move(token), std::nullopt);
+}
+
+absl::Status Replica::Impl::PutAside(const CallContext& context, const StoreRequest& request,
+                                     StoreResponse* response, Done& done, SessionToken token,
+                                     std::optional<absl::Duration> max_staleness) {
+  const SteadyTime give_up = GiveUpTime(context.deadline, clock_->SteadyNow(), kGiveUpMax);
   // Before the call is queued: a callback set later could replace one that the next store set.
   waiting_.WatchCancellation(context);
   absl::MutexLock lock(&mutex_);
   if (stopping_) return StoppingError(options_.name);
   if (waiting_.Full()) {
-    return OverloadedError("too many requests wait for their session token", "waiting requests");
+    return OverloadedError("too many requests wait for what they ask for to be applied",
+                           "waiting requests");
   }
-  waiting_.Add({context, &request, response, std::move(done), std::move(token), give_up});
+  waiting_.Add(
+      {context, &request, response, std::move(done), std::move(token), max_staleness, give_up});
   // The commit that the call waits for may have come in between.
   waiting_changed_ = true;
   return absl::OkStatus();

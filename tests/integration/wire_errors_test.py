@@ -208,11 +208,16 @@ class WireErrorsTest(unittest.TestCase):
 
     # Levels and choices.
 
-    def test_bounded_and_latest_are_refused_by_name(self):
-        for level, name in ((3, "BOUNDED"), (4, "LATEST")):
-            for call in (lambda: self.client.get("x", consistency=level),
-                         lambda: self.batch_get([kv.ItemName(id="x")], consistency=level)):
-                self.assert_refused(call, "FAILED_PRECONDITION", "LEVEL_UNAVAILABLE", level=name)
+    def test_latest_is_refused_by_name(self):
+        for call in (lambda: self.client.get("x", consistency=4),
+                     lambda: self.batch_get([kv.ItemName(id="x")], consistency=4)):
+            self.assert_refused(call, "FAILED_PRECONDITION", "LEVEL_UNAVAILABLE", level="LATEST")
+
+    def test_bounded_needs_a_bound(self):
+        for call in (lambda: self.client.get("x", consistency=3),
+                     lambda: self.batch_get([kv.ItemName(id="x")], consistency=3)):
+            self.assert_refused(call, "INVALID_ARGUMENT", "FIELD_INVALID",
+                                field="options.max_staleness")
 
     def test_enums_that_nobody_knows_are_refused(self):
         self.assert_refused(lambda: self.client.get("x", consistency=77), "INVALID_ARGUMENT",

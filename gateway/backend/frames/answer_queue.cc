@@ -24,6 +24,8 @@ void AnswerQueue::Drain() {
 
 void AnswerQueue::Fill(ExchangeResponse* message) {
   message->Clear();
+  if (pong_ != 0 && freshness_.writers_size() > 0)
+    *message->mutable_freshness() = std::move(freshness_);
   message->set_pong(std::exchange(pong_, 0));
   message->set_draining(draining_);
   drain_unsaid_ = false;

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <deque>
 #include <string>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "gateway/backend/frames/fragment_writer.h"
@@ -23,7 +24,11 @@ class AnswerQueue {
   }
   void AddError(uint64_t call, const absl::Status& status);
   // Answers ping number `ping`; a later one replaces an earlier one that has not gone out.
-  void Pong(uint64_t ping) { pong_ = ping; }
+  // `freshness` goes with it.
+  void Pong(uint64_t ping, internal::v1::StoreFreshness freshness) {
+    pong_ = ping;
+    freshness_ = std::move(freshness);
+  }
   // The next message, even if it has nothing else, says that the process drains; so do all later.
   void Drain();
   // Nobody waits for `call`: what is left of a large answer is not sent.
@@ -41,6 +46,7 @@ class AnswerQueue {
   std::deque<internal::v1::CallError> errors_;
   size_t error_bytes_ = 0;
   uint64_t pong_ = 0;
+  internal::v1::StoreFreshness freshness_;
   bool draining_ = false;
   bool drain_unsaid_ = false;
 };

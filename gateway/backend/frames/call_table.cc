@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/status/error.h"
+#include "gateway/backend/frames/freshness_frame.h"
 
 namespace homeport {
 namespace {
@@ -216,6 +217,7 @@ absl::Status CallTable::OnMessage(SteadyTime now, ExchangeResponse* message, Out
     next_ping_at_ = now + options_.ping_interval;
     round_trip_ = now - ping_sent_at_;
     outcome->round_trip = round_trip_;
+    if (message->has_freshness()) outcome->freshness = FreshnessFromWire(message->freshness(), now);
     if (state_ == State::kStarting && !message->draining()) {
       state_ = State::kUp;
       was_draining_ = false;

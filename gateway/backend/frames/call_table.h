@@ -12,6 +12,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -88,6 +89,8 @@ class CallTable {
   struct Outcome {
     std::vector<Completion> completions;
     std::optional<absl::Duration> round_trip;
+    // What came with the answer to a ping; null if nothing did.
+    std::shared_ptr<const StoreFreshness> freshness;
     // The stream is up from now on.
     bool came_up = false;
     // Nothing has been heard for too long: end the stream.

@@ -58,6 +58,16 @@ class FakeStore final : public RecordStore {
                                                                      : request.get().key());
     done(absl::OkStatus());
   }
+  std::shared_ptr<const StoreFreshness> freshness() const override {
+    auto freshness = std::make_shared<StoreFreshness>();
+    freshness->writers.push_back({"us/a",
+                                  {.age = absl::Milliseconds(80),
+                                   .least_age = absl::Milliseconds(40),
+                                   .interval = absl::Milliseconds(500),
+                                   .advancing = true}});
+    freshness->writers.push_back({"jp/a", WatermarkPace()});
+    return freshness;
+  }
   // Waits for a call to be held, and takes it.
   Held TakeHeld() {
     absl::MutexLock lock(&mutex_);
@@ -301,6 +311,26 @@ TEST_F(ForwardingTest, KilledReplicaLeavesSentCallsUnknownAndRefusesNewOnesThenR
   replica = std::make_unique<Replica>(port);
   events_.AwaitRoundTrip();
   EXPECT_TRUE(Get("now")->Wait().ok());
+}
+
+TEST_F(ForwardingTest, HowFarTheReplicaIsBehindComesWithPongsAndGoesWithTheStream) {
+  Replica replica;
+  Connect(replica.address());
+  events_.AwaitRoundTrip();
+  const std::shared_ptr<const StoreFreshness> known = remote_->freshness();
+  ASSERT_NE(known, nullptr);
+  EXPECT_LE(known->as_of, system_clock.SteadyNow());
+  ASSERT_EQ(known->writers.size(), 2);
+  const WriterFreshness* us = known->Find("us/a");
+  ASSERT_NE(us, nullptr);
+  EXPECT_EQ(us->pace.age, absl::Milliseconds(80));
+  EXPECT_EQ(us->pace.least_age, absl::Milliseconds(40));
+  EXPECT_EQ(us->pace.interval, absl::Milliseconds(500));
+  EXPECT_TRUE(us->pace.advancing);
+  EXPECT_EQ(known->Find("jp/a")->pace.age, absl::InfiniteDuration());
+  replica.Kill();
+  events_.AwaitLost(1);
+  EXPECT_EQ(remote_->freshness(), nullptr);
 }
 
 TEST_F(ForwardingTest, CallsWithoutAReplicaFailAtOnce) {

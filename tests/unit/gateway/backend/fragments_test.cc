@@ -180,7 +180,7 @@ TEST(AnswerQueueTest, PongAndSmallAnswersGoBeforeALargeOne) {
   ASSERT_EQ(message.fragments_size(), 1);
   queue.AddAnswer(2, "small");
   queue.AddError(3, absl::NotFoundError("none"));
-  queue.Pong(7);
+  queue.Pong(7, {});
   queue.Fill(&message);
   EXPECT_EQ(message.pong(), 7u);
   EXPECT_EQ(message.errors(0).call(), 3u);
@@ -200,7 +200,7 @@ TEST(AnswerQueueTest, DrainingIsSaidOnceByItselfAndInEveryMessage) {
   EXPECT_TRUE(queue.empty());
   queue.Drain();
   EXPECT_TRUE(queue.empty());
-  queue.Pong(1);
+  queue.Pong(1, {});
   queue.Fill(&message);
   EXPECT_TRUE(message.draining());
 }

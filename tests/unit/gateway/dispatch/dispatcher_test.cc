@@ -227,6 +227,21 @@ TEST_F(DispatcherTest, TheErrorOfAReplicaThatWasReachedSaysMoreThanOneThatWasNot
   EXPECT_EQ(Tried(ended), "eu/a TOKEN_AHEAD, us/a REGION_UNREACHABLE");
 }
 
+TEST_F(DispatcherTest, OfReplicasThatAreAllTooFarBehindTheFreshestIsNamed) {
+  const auto stale = [](const char* age_ms) {
+    return Error(Code::kUnavailable, reason::kStaleLimit, {{"age_ms", age_ms}});
+  };
+  Script(kEuA, {stale("900")});
+  Script(kUs, {stale("8000")});
+  Ended ended = Run({kEuA, kUs}, Read());
+  EXPECT_EQ(ErrorMetadataOf(ended.status, "age_ms"), "900");
+  EXPECT_EQ(Tried(ended), "eu/a STALE_LIMIT, us/a STALE_LIMIT");
+  Script(kEuA, {Error(Code::kUnavailable, reason::kStaleLimit)});
+  Script(kUs, {stale("8000")});
+  ended = Run({kEuA, kUs}, Read());
+  EXPECT_EQ(ErrorMetadataOf(ended.status, "age_ms"), "8000");
+}
+
 TEST_F(DispatcherTest, ARequestIsSentToAsManyReplicasAsAreAllowedAndNoMore) {
   for (Target target : {kEuA, kEuB, kUs, kAp}) Script(target, {OutcomeUnknown()});
   EXPECT_FALSE(Run({kEuA, kUs, kAp, kEuB}, Read(), {.attempts_max = 2}).status.ok());

@@ -34,6 +34,7 @@ std::vector<Case> AllCases() {
       {Error(Code::kResourceExhausted, reason::kOverloaded), N, N, N, Outcome::kFailure},
       {Error(Code::kResourceExhausted, reason::kDiskFull), N, N, N, Outcome::kAlive},
       {Error(Code::kUnavailable, reason::kTokenAhead), N, N, N, Outcome::kAlive},
+      {Error(Code::kUnavailable, reason::kStaleLimit), N, N, N, Outcome::kAlive},
       {Error(Code::kFailedPrecondition, reason::kNotHere), N, N, N, Outcome::kAlive},
       {Error(Code::kNotFound, reason::kNamespaceUnknown), N, N, N, Outcome::kAlive},
       {Error(Code::kDeadlineExceeded, reason::kDeadline, {{"waited_for", "token"}}), N, N, N,
@@ -98,12 +99,12 @@ TEST(RetryPolicyTest, OnlyAnUnreachableReplicaWasSentNothing) {
   }
 }
 
-TEST(RetryPolicyTest, OnlyReadsWithoutATokenAreTimed) {
+TEST(RetryPolicyTest, OnlyReadsThatNeverWaitAreTimed) {
   const auto outcome = [](const RetryFacts& facts) {
     return *Judge(absl::OkStatus(), facts).outcome;
   };
   EXPECT_EQ(outcome(kRead), Outcome::kSuccess);
-  EXPECT_EQ(outcome({.has_session_token = true}), Outcome::kAlive);
+  EXPECT_EQ(outcome({.may_wait = true}), Outcome::kAlive);
   EXPECT_EQ(outcome(kWrite), Outcome::kAlive);
 }
 
@@ -117,13 +118,15 @@ TEST(RetryPolicyTest, FactsAreReadFromEachKindOfRequest) {
 
   request.mutable_get()->mutable_options()->set_session_token("t");
   EXPECT_FALSE(FactsOf(request).write);
-  EXPECT_TRUE(FactsOf(request).has_session_token);
+  EXPECT_TRUE(FactsOf(request).may_wait);
   request.mutable_batch_get()->mutable_options()->set_session_token("t");
-  EXPECT_TRUE(FactsOf(request).has_session_token);
+  EXPECT_TRUE(FactsOf(request).may_wait);
   request.mutable_list_items()->mutable_options()->set_session_token("t");
-  EXPECT_TRUE(FactsOf(request).has_session_token);
+  EXPECT_TRUE(FactsOf(request).may_wait);
   request.mutable_list_records();
-  EXPECT_FALSE(FactsOf(request).has_session_token);
+  EXPECT_FALSE(FactsOf(request).may_wait);
+  request.mutable_list_records()->mutable_options()->set_consistency(v1::CONSISTENCY_LEVEL_BOUNDED);
+  EXPECT_TRUE(FactsOf(request).may_wait);
 }
 
 }  // namespace

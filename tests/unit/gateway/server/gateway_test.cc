@@ -118,6 +118,36 @@ TEST_F(GatewayTest, AnUnknownPlaceGoesToTheDefaultAndIsToldNoGateway) {
   EXPECT_EQ(provenance.nearest_gateway(), "");
 }
 
+TEST_F(GatewayTest, ABoundedReadGoesWhereItsBoundIsPredictedToBeMet) {
+  const auto all_are = [this](absl::Duration age) {
+    auto freshness = std::make_shared<StoreFreshness>();
+    freshness->as_of = world_.clock().SteadyNow();
+    for (const char* writer : {"us-east-1/a", "eu-central-1/a", "ap-southeast-2/a"}) {
+      freshness->writers.push_back({writer, {.age = age}});
+    }
+    return freshness;
+  };
+  world_.store(kEu).SetFreshness(all_are(absl::Seconds(20)));
+  world_.store(kUs).SetFreshness(all_are(absl::Seconds(1)));
+  StoreRequest request = Get();
+  v1::ReadOptions* options = request.mutable_get()->mutable_options();
+  options->set_consistency(v1::CONSISTENCY_LEVEL_BOUNDED);
+  options->mutable_max_staleness()->set_seconds(30);
+  EXPECT_EQ(Provenance(request, kGermanPeer).region(), "eu-central-1");
+  options->mutable_max_staleness()->set_seconds(10);
+  const v1::Provenance provenance = Provenance(request, kGermanPeer);
+  EXPECT_EQ(provenance.region(), "us-east-1");
+  EXPECT_EQ(provenance.reason(), v1::ROUTE_REASON_FRESHNESS);
+  EXPECT_EQ(provenance.attempts(), 1);
+  EXPECT_EQ(provenance.detail(),
+            "eu-central-1 is further behind than was asked for, or later with it; us-east-1 was "
+            "predicted to meet it first");
+  // The level decides, not the words.
+  options->clear_max_staleness();
+  options->set_consistency(v1::CONSISTENCY_LEVEL_EVENTUAL);
+  EXPECT_EQ(Provenance(request, kGermanPeer).region(), "eu-central-1");
+}
+
 TEST_F(GatewayTest, AFailoverIsAnnotated) {
   world_.store(kEu).AnswerWith(
       MakeError(absl::StatusCode::kUnavailable, reason::kUnreachable, "no connection"));

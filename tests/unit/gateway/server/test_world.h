@@ -45,6 +45,16 @@ class ScriptedStore : public RecordStore {
     done(answer);
   }
 
+  std::shared_ptr<const StoreFreshness> freshness() const override {
+    absl::MutexLock lock(&mutex_);
+    return freshness_;
+  }
+  // What is known of how far the replica is behind.
+  void SetFreshness(std::shared_ptr<const StoreFreshness> freshness) {
+    absl::MutexLock lock(&mutex_);
+    freshness_ = std::move(freshness);
+  }
+
   // Every call from now on is answered so; an OK answer has a result of the request's kind.
   void AnswerWith(absl::Status status) {
     absl::MutexLock lock(&mutex_);
@@ -118,6 +128,7 @@ class ScriptedStore : public RecordStore {
   const std::string region_;
   mutable absl::Mutex mutex_;
   absl::Status answer_ ABSL_GUARDED_BY(mutex_);
+  std::shared_ptr<const StoreFreshness> freshness_ ABSL_GUARDED_BY(mutex_);
   bool holding_ ABSL_GUARDED_BY(mutex_) = false;
   std::vector<internal::v1::StoreRequest> requests_ ABSL_GUARDED_BY(mutex_);
   std::vector<SteadyTime> deadlines_ ABSL_GUARDED_BY(mutex_);

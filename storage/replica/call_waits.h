@@ -1,15 +1,15 @@
-// Requests that wait for what their session token covers.
+// Requests that wait for what their session token covers, or for watermarks.
 #pragma once
 
 #include <functional>
 #include <memory>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/synchronization/mutex.h"
 #include "common/store/record_store.h"
 #include "common/time/clock.h"
 #include "storage/replica/commit_queue.h"
-#include "storage/replication/replica_view.h"
 
 namespace homeport {
 
@@ -18,17 +18,18 @@ namespace homeport {
 SteadyTime GiveUpTime(SteadyTime deadline, SteadyTime now, absl::Duration most);
 
 // No thread waits: whoever commits takes out what is ready. Thread-safe.
-class TokenWaits {
+class CallWaits {
  public:
   // At most `max` calls wait. `wake` is called when one of them is cancelled.
-  TokenWaits(size_t max, std::function<void()> wake);
+  CallWaits(size_t max, std::function<void()> wake);
 
   // To be called before Add(). The call may be cancelled when this is gone.
   void WatchCancellation(const CallContext& context);
   bool Full() const;
   void Add(WaitingCall call);
-  // Those that `view` covers or knows to be lost, that gave up, or that were cancelled.
-  std::vector<WaitingCall> TakeReady(const ReplicaView& view, SteadyTime now);
+  // Those that `must_wait` does not hold back any more, that gave up, or that were cancelled.
+  std::vector<WaitingCall> TakeReady(absl::FunctionRef<bool(const WaitingCall&)> must_wait,
+                                     SteadyTime now);
   // All of them; `wake` is not called any more.
   std::vector<WaitingCall> TakeAll();
   // The earliest time at which one gives up; infinite if none waits.

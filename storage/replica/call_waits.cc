@@ -1,4 +1,4 @@
-#include "storage/replica/token_waits.h"
+#include "storage/replica/call_waits.h"
 
 #include <algorithm>
 #include <iterator>
@@ -16,44 +16,44 @@ SteadyTime GiveUpTime(SteadyTime deadline, SteadyTime now, absl::Duration most) 
   return deadline - std::min(most, (deadline - now) * kGiveUpShare);
 }
 
-TokenWaits::TokenWaits(size_t max, std::function<void()> wake) : max_(max) {
+CallWaits::CallWaits(size_t max, std::function<void()> wake) : max_(max) {
   absl::MutexLock lock(&cancel_state_->mutex);
   cancel_state_->wake = std::move(wake);
 }
 
-void TokenWaits::WatchCancellation(const CallContext& context) {
+void CallWaits::WatchCancellation(const CallContext& context) {
   if (context.cancellation == nullptr) return;
   context.cancellation->OnCancel([state = cancel_state_] { state->Wake(); });
 }
 
-bool TokenWaits::Full() const {
+bool CallWaits::Full() const {
   absl::MutexLock lock(&mutex_);
   return calls_.size() >= max_;
 }
 
-void TokenWaits::Add(WaitingCall call) {
+void CallWaits::Add(WaitingCall call) {
   absl::MutexLock lock(&mutex_);
   calls_.push_back(std::move(call));
 }
 
-std::vector<WaitingCall> TokenWaits::TakeReady(const ReplicaView& view, SteadyTime now) {
+std::vector<WaitingCall> CallWaits::TakeReady(absl::FunctionRef<bool(const WaitingCall&)> must_wait,
+                                              SteadyTime now) {
   std::vector<WaitingCall> ready;
   absl::MutexLock lock(&mutex_);
   if (calls_.empty()) return ready;
   // In one pass: when a peer is cut off, all that wait for it end at about the same time.
-  const auto left =
-      std::stable_partition(calls_.begin(), calls_.end(), [&view, now](const WaitingCall& call) {
+  const auto left = std::stable_partition(
+      calls_.begin(), calls_.end(), [&must_wait, now](const WaitingCall& call) {
         const bool cancelled =
             call.context.cancellation != nullptr && call.context.cancellation->cancelled();
-        return !cancelled && call.give_up > now && !view.Covers(call.token) &&
-               !view.FindLost(call.token);
+        return !cancelled && call.give_up > now && must_wait(call);
       });
   ready.assign(std::make_move_iterator(left), std::make_move_iterator(calls_.end()));
   calls_.erase(left, calls_.end());
   return ready;
 }
 
-std::vector<WaitingCall> TokenWaits::TakeAll() {
+std::vector<WaitingCall> CallWaits::TakeAll() {
   std::vector<WaitingCall> all;
   {
     absl::MutexLock lock(&mutex_);
@@ -64,14 +64,14 @@ std::vector<WaitingCall> TokenWaits::TakeAll() {
   return all;
 }
 
-SteadyTime TokenWaits::NextExpiry() const {
+SteadyTime CallWaits::NextExpiry() const {
   SteadyTime first = absl::InfiniteDuration();
   absl::MutexLock lock(&mutex_);
   for (const WaitingCall& call : calls_) first = std::min(first, call.give_up);
   return first;
 }
 
-size_t TokenWaits::size() const {
+size_t CallWaits::size() const {
   absl::MutexLock lock(&mutex_);
   return calls_.size();
 }
