@@ -158,7 +158,7 @@ class Dispatcher::Run : public std::enable_shared_from_this<Dispatcher::Run> {
     }
     // An error from a replica that was reached says more than one that could not be.
     if (!judgement.unsent) {
-      if (!reached_error_ || !IsFresher(*reached_error_, answer_)) {
+      if (!reached_error_ || !SaysMore(*reached_error_, answer_)) {
         reached_error_ = std::move(answer_);
       }
     } else if (!unreached_error_) {
@@ -235,14 +235,15 @@ class Dispatcher::Run : public std::enable_shared_from_this<Dispatcher::Run> {
 
   bool Cancelled() const { return context_.cancellation && context_.cancellation->cancelled(); }
 
-  // True if both say how far behind a replica is, and the first is less so.
-  static bool IsFresher(const absl::Status& one, const absl::Status& other) {
-    if (ReasonOf(one) != reason::kStaleLimit || ReasonOf(other) != reason::kStaleLimit)
-      return false;
-    int64_t one_ms = 0, other_ms = 0;
-    if (!absl::SimpleAtoi(ErrorMetadataOf(one, "age_ms").value_or(""), &one_ms)) return false;
-    if (!absl::SimpleAtoi(ErrorMetadataOf(other, "age_ms").value_or(""), &other_ms)) return true;
-    return one_ms < other_ms;
+  // True if `old_error` tells the caller more than `new_error` of another replica: how far behind
+  // the first is says more than that the second did not answer, and the least age says the most.
+  static bool SaysMore(const absl::Status& old_error, const absl::Status& new_error) {
+    if (ReasonOf(old_error) != reason::kStaleLimit) return false;
+    if (ReasonOf(new_error) != reason::kStaleLimit) return true;
+    int64_t old_ms = 0, new_ms = 0;
+    if (!absl::SimpleAtoi(ErrorMetadataOf(old_error, "age_ms").value_or(""), &old_ms)) return false;
+    if (!absl::SimpleAtoi(ErrorMetadataOf(new_error, "age_ms").value_or(""), &new_ms)) return true;
+    return old_ms < new_ms;
   }
 
   static std::string HowItEnded(const absl::Status& status) {

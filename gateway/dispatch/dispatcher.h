@@ -58,8 +58,8 @@ class Dispatcher {
   //   UNAVAILABLE NO_REGION  no replica could be reached; nothing was done
   //   otherwise              the error of the last replica that was reached, or OUTCOME_UNKNOWN if
   //   a
-  //                          write may have been done; of several STALE_LIMIT the one that names
-  //                          the least age
+  //                          write may have been done; STALE_LIMIT goes before other errors, the
+  //                          one that names the least age before all
   //   CANCELLED              the caller cancelled between attempts
   //   DEADLINE_EXCEEDED      with `waited_for` "gateway": the time was over before anything was
   //   sent

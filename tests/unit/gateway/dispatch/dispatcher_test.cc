@@ -242,6 +242,19 @@ TEST_F(DispatcherTest, OfReplicasThatAreAllTooFarBehindTheFreshestIsNamed) {
   EXPECT_EQ(ErrorMetadataOf(ended.status, "age_ms"), "8000");
 }
 
+TEST_F(DispatcherTest, HowFarBehindAReplicaIsSaysMoreThanThatAnotherDidNotAnswer) {
+  for (const absl::Status& silent : {OutcomeUnknown(), absl::InternalError(""), Unreachable()}) {
+    SCOPED_TRACE(silent.ToString());
+    const absl::Status stale = Error(Code::kUnavailable, reason::kStaleLimit, {{"age_ms", "900"}});
+    Script(kEuA, {stale});
+    Script(kUs, {silent});
+    EXPECT_EQ(ReasonOf(Run({kEuA, kUs}, Read()).status), reason::kStaleLimit);
+    Script(kEuA, {silent});
+    Script(kUs, {stale});
+    EXPECT_EQ(ReasonOf(Run({kEuA, kUs}, Read()).status), reason::kStaleLimit);
+  }
+}
+
 TEST_F(DispatcherTest, ARequestIsSentToAsManyReplicasAsAreAllowedAndNoMore) {
   for (Target target : {kEuA, kEuB, kUs, kAp}) Script(target, {OutcomeUnknown()});
   EXPECT_FALSE(Run({kEuA, kUs, kAp, kEuB}, Read(), {.attempts_max = 2}).status.ok());
