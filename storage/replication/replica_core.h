@@ -198,8 +198,8 @@ class ReplicaCore {
            !truncations_.empty() || seeds_.HasWork() || membership_.HasNews();
   }
   // True if the last commit met its bound and left entries that can be applied, or pieces of a
-  // seeding.
-  bool HasBacklog() const { return apply_wanted_ || seeds_.HasWork(); }
+  // seeding. A failed core has none: no later commit would make it less.
+  bool HasBacklog() const { return failed_.ok() && (apply_wanted_ || seeds_.HasWork()); }
   // Bytes staged by now.
   size_t staged_bytes() const { return staging_.bytes(); }
 

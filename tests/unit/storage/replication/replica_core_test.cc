@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
 #include "storage/model/entry_codec.h"
+#include "storage/model/keys.h"
 #include "storage/replication/record_reader.h"
 #include "tests/unit/storage/replication/core_fixture.h"
 
@@ -76,6 +77,17 @@ TEST_F(ReplicaCoreTest, TimesAreComparedWithWhatWasReceivedAndIsNotAppliedYetAls
   entry.set_timestamp(Ticks(2));
   EXPECT_EQ(Stage(entry).code(), absl::StatusCode::kDataLoss);
   EXPECT_TRUE(Stage(Write(kPeer, 3)).ok());
+}
+
+TEST_F(ReplicaCoreTest, WhoeverFailedHasNothingLeftThatOthersWouldWaitFor) {
+  Take(Chain(kPeer, "r1/a"));
+  Take(Write(kPeer, 2));
+  WriteBatch damage;
+  damage.Put(Table::kItems, ItemKey("all", "id", ""), "no item");
+  ASSERT_TRUE(engine_->Write(damage, KvEngine::Durability::kSynced).ok());
+  ASSERT_TRUE(Stage(Write(kPeer, 3)).ok());
+  ASSERT_FALSE(core_->Commit(now_).ok());
+  EXPECT_FALSE(core_->HasBacklog());
 }
 
 TEST_F(ReplicaCoreTest, AnEntryThatLacksWhatThisRegionMayHoldIsRefused) {
