@@ -45,43 +45,94 @@ absl::Status CheckRegionChoice(v1::RegionChoice choice) {
                     absl::StrCat(static_cast<int>(choice), " is not a region choice"));
 }
 
-absl::Status CheckMaxStaleness(const v1::ReadOptions& options) {
-  constexpr absl::string_view kField = "options.max_staleness";
-  if (options.consistency() != v1::CONSISTENCY_LEVEL_BOUNDED) {
-    if (!options.has_max_staleness()) return absl::OkStatus();
-    return FieldError(kField, "goes with the level BOUNDED only");
-  }
-  if (!options.has_max_staleness()) return FieldError(kField, "is not set; BOUNDED needs it");
-  const google::protobuf::Duration& bound = options.max_staleness();
+// Checks a duration that must be set and from `min` to `max`.
+absl::Status CheckDuration(absl::string_view field, const google::protobuf::Duration& duration,
+                           absl::Duration min, absl::Duration max) {
   const bool is_duration =
-      bound.seconds() >= 0 && bound.nanos() >= 0 && bound.nanos() < 1'000'000'000;
+      duration.seconds() >= 0 && duration.nanos() >= 0 && duration.nanos() < 1'000'000'000;
   // What is far too long must not overflow.
-  const bool too_long = bound.seconds() > absl::ToInt64Seconds(kStalenessMax);
+  const bool too_long = duration.seconds() > absl::ToInt64Seconds(max);
   const absl::Duration asked =
-      too_long ? kStalenessMax : absl::Seconds(bound.seconds()) + absl::Nanoseconds(bound.nanos());
-  if (is_duration && !too_long && asked >= kStalenessMin && asked <= kStalenessMax) {
-    return absl::OkStatus();
+      too_long ? max : absl::Seconds(duration.seconds()) + absl::Nanoseconds(duration.nanos());
+  if (is_duration && !too_long && asked >= min && asked <= max) return absl::OkStatus();
+  return FieldError(field, absl::StrCat("must be from ", absl::FormatDuration(min), " to ",
+                                        absl::FormatDuration(max)));
+}
+
+// Checks the level and the bound of read options, or of one of their targets; `prefix` is
+// "options." or "options.targets[2].".
+template <typename Options>
+absl::Status CheckLevel(absl::string_view prefix, const Options& options) {
+  const v1::ConsistencyLevel level = options.consistency();
+  if (!v1::ConsistencyLevel_IsValid(level)) {
+    return FieldError(absl::StrCat(prefix, "consistency"),
+                      absl::StrCat(static_cast<int>(level), " is not a consistency level"));
   }
-  return FieldError(kField, absl::StrCat("must be from ", absl::FormatDuration(kStalenessMin),
-                                         " to ", absl::FormatDuration(kStalenessMax)));
+  const std::string bound = absl::StrCat(prefix, "max_staleness");
+  if (level == v1::CONSISTENCY_LEVEL_BOUNDED) {
+    if (!options.has_max_staleness()) return FieldError(bound, "is not set; BOUNDED needs it");
+    return CheckDuration(bound, options.max_staleness(), kStalenessMin, kStalenessMax);
+  }
+  if (options.has_max_staleness()) return FieldError(bound, "goes with the level BOUNDED only");
+  return absl::OkStatus();
+}
+
+absl::Status CheckServed(absl::string_view prefix, v1::ConsistencyLevel level) {
+  if (level != v1::CONSISTENCY_LEVEL_LATEST) return absl::OkStatus();
+  return MakeError(absl::StatusCode::kFailedPrecondition, reason::kLevelUnavailable,
+                   absl::StrCat(prefix,
+                                "consistency: LATEST needs a namespace with homes, and none has "
+                                "them; BOUNDED, SESSION and EVENTUAL are served"),
+                   {{"level", "LATEST"}});
+}
+
+bool IsAtMost(const google::protobuf::Duration& a, const google::protobuf::Duration& b) {
+  return a.seconds() != b.seconds() ? a.seconds() < b.seconds() : a.nanos() <= b.nanos();
+}
+
+// True if whatever meets `later` meets `earlier` too, so that nobody ever gets to `later`.
+bool Implies(const v1::ReadTarget& later, const v1::ReadTarget& earlier) {
+  if (!IsAtMost(later.latency(), earlier.latency())) return false;
+  if (earlier.consistency() == v1::CONSISTENCY_LEVEL_EVENTUAL) return true;
+  if (earlier.consistency() != later.consistency()) return false;
+  return earlier.consistency() != v1::CONSISTENCY_LEVEL_BOUNDED ||
+         IsAtMost(later.max_staleness(), earlier.max_staleness());
+}
+
+absl::Status CheckTargets(const v1::ReadOptions& options) {
+  if (options.targets().empty()) return absl::OkStatus();
+  if (options.targets_size() > kReadTargetsMax) {
+    return LimitError("options.targets", kReadTargetsMax, options.targets_size(), "targets");
+  }
+  if (options.consistency() != v1::CONSISTENCY_LEVEL_UNSPECIFIED) {
+    return FieldError("options.consistency", "not together with options.targets");
+  }
+  for (int i = 0; i < options.targets_size(); ++i) {
+    const v1::ReadTarget& target = options.targets(i);
+    const std::string prefix = absl::StrCat("options.targets[", i, "].");
+    if (target.consistency() == v1::CONSISTENCY_LEVEL_UNSPECIFIED) {
+      return FieldError(absl::StrCat(prefix, "consistency"), "is not set");
+    }
+    HP_RETURN_IF_ERROR(CheckLevel(prefix, target));
+    HP_RETURN_IF_ERROR(CheckDuration(absl::StrCat(prefix, "latency"), target.latency(),
+                                     kTargetLatencyMin, kTargetLatencyMax));
+    for (int earlier = 0; earlier < i; ++earlier) {
+      if (!Implies(target, options.targets(earlier))) continue;
+      return FieldError(absl::StrCat("options.targets[", i, "]"),
+                        absl::StrCat("is met only when options.targets[", earlier,
+                                     "] is, which stands before it"));
+    }
+    HP_RETURN_IF_ERROR(CheckServed(prefix, target.consistency()));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status CheckReadOptions(const v1::ReadOptions& options) {
-  const v1::ConsistencyLevel level = options.consistency();
-  if (!v1::ConsistencyLevel_IsValid(level)) {
-    return FieldError("options.consistency",
-                      absl::StrCat(static_cast<int>(level), " is not a consistency level"));
-  }
-  HP_RETURN_IF_ERROR(CheckMaxStaleness(options));
+  HP_RETURN_IF_ERROR(CheckLevel("options.", options));
+  HP_RETURN_IF_ERROR(CheckTargets(options));
   HP_RETURN_IF_ERROR(CheckRegionChoice(options.region_choice()));
   HP_RETURN_IF_ERROR(CheckSessionToken(options.session_token()));
-  if (level == v1::CONSISTENCY_LEVEL_LATEST) {
-    return MakeError(absl::StatusCode::kFailedPrecondition, reason::kLevelUnavailable,
-                     "options.consistency: LATEST needs a namespace with homes, and none has them;"
-                     " BOUNDED, SESSION and EVENTUAL are served",
-                     {{"level", "LATEST"}});
-  }
-  return absl::OkStatus();
+  return CheckServed("options.", options.consistency());
 }
 
 absl::Status CheckWriteOptions(const v1::WriteOptions& options) {

@@ -28,6 +28,10 @@ inline constexpr absl::Duration kTtlMax = absl::Hours(3650 * 24);
 // What a BOUNDED read can ask for.
 inline constexpr absl::Duration kStalenessMin = absl::Milliseconds(1);
 inline constexpr absl::Duration kStalenessMax = absl::Hours(24);
+// Targets of a read, and the latency that one can name.
+inline constexpr int kReadTargetsMax = 8;
+inline constexpr absl::Duration kTargetLatencyMin = absl::Milliseconds(1);
+inline constexpr absl::Duration kTargetLatencyMax = absl::Hours(1);
 // Of a set as it is stored, with what was removed and not forgotten yet.
 inline constexpr size_t kSetStoredBytesMax = 4 * 1024 * 1024;
 inline constexpr size_t kMutationChangesMax = 1000;

@@ -34,9 +34,10 @@ int GroupOf(const FreshnessFacts& facts, const std::optional<absl::Duration>& an
 }  // namespace
 
 std::optional<absl::Duration> PredictAnswer(const FreshnessFacts& facts, Target target) {
+  const absl::Duration round_trip = RoundTripOf(facts, target);
+  if (facts.max_staleness == absl::InfiniteDuration()) return round_trip;
   const std::shared_ptr<const StoreFreshness> known = facts.freshness(target);
   if (known == nullptr) return std::nullopt;
-  const absl::Duration round_trip = RoundTripOf(facts, target);
   // What is known left the replica half a round trip before it came, and the request arrives there
   // half a round trip from now.
   const absl::Duration later = facts.now - known->as_of + round_trip;

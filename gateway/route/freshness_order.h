@@ -12,12 +12,13 @@
 
 namespace homeport {
 
-// What a gateway asks of a BOUNDED read, and what it knows.
+// What a gateway asks of a read, and what it knows.
 struct FreshnessFacts {
   const Topology* topology = nullptr;         // that was planned with; required
   const NamespaceInfo* name_space = nullptr;  // of that topology; required
   GatewayFacts gateway;
   const HealthSnapshot* health = nullptr;  // required
+  // Infinite: any age will do.
   absl::Duration max_staleness;
   SteadyTime now;
   SteadyTime deadline = absl::InfiniteDuration();

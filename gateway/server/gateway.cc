@@ -102,6 +102,29 @@ v1::Provenance* MutableProvenance(StoreResponse* response) {
   return nullptr;
 }
 
+// What the call's state knows of replicas, with the request's deadline.
+FreshnessFacts FreshnessFactsOf(const GatewayCall& call, const NamespaceInfo& name_space,
+                                const HealthSnapshot& health, SteadyTime now) {
+  FreshnessFacts facts;
+  facts.topology = &call.state->router->topology();
+  facts.name_space = &name_space;
+  facts.gateway = call.state->router->gateway();
+  facts.health = &health;
+  facts.now = now;
+  facts.deadline = call.context.deadline;
+  facts.freshness = [state = call.state.get()](Target target) {
+    return state->dispatcher->FreshnessOf(target);
+  };
+  return facts;
+}
+
+// True if a later target may succeed where one ended so.
+bool MayGoOn(const absl::Status& status) {
+  return status.code() == absl::StatusCode::kUnavailable ||
+         status.code() == absl::StatusCode::kDeadlineExceeded ||
+         status.code() == absl::StatusCode::kResourceExhausted;
+}
+
 absl::Duration DefaultDeadline(const Topology& topology) {
   const auto& deadline = topology.proto().gateway().default_deadline();
   return absl::Seconds(deadline.seconds()) + absl::Nanoseconds(deadline.nanos());
@@ -178,25 +201,29 @@ void Gateway::Execute(const Caller& caller, GatewayCall* call) {
   facts.region_choice = outline.region_choice;
   facts.local_only = outline.local_only;
   facts.place = &call->place;
+  if (call->context.deadline == absl::InfiniteDuration()) {
+    call->context.deadline = now + DefaultDeadline(topology);
+  }
+  call->targets = nullptr;
+  if (const v1::ReadOptions* read = ReadOptionsOf(*call->request);
+      read != nullptr && !read->targets().empty()) {
+    call->targets = std::make_unique<TargetRun>();
+    call->targets->targets.assign(read->targets().begin(), read->targets().end());
+    call->targets->facts = facts;
+    call->targets->started = now;
+    // A replica is asked for one level.
+    MutableReadOptions(call->request)->clear_targets();
+    return StartTarget(call, 0);
+  }
   const std::shared_ptr<const HealthSnapshot> health = state.health->Snapshot(now);
   absl::StatusOr<Plan> plan = state.router->MakePlan(facts, *health);
   if (!plan.ok()) return Finish(call, plan.status());
   call->preferred_region = plan->preferred_region;
 
-  if (call->context.deadline == absl::InfiniteDuration()) {
-    call->context.deadline = now + DefaultDeadline(topology);
-  }
   const v1::ReadOptions* options = ReadOptionsOf(*call->request);
   if (options != nullptr && options->consistency() == v1::CONSISTENCY_LEVEL_BOUNDED) {
-    FreshnessFacts freshness;
-    freshness.topology = &topology;
-    freshness.name_space = name_space;
-    freshness.gateway = state.router->gateway();
-    freshness.health = health.get();
+    FreshnessFacts freshness = FreshnessFactsOf(*call, *name_space, *health, now);
     freshness.max_staleness = ToAbslDuration(options->max_staleness());
-    freshness.now = now;
-    freshness.deadline = call->context.deadline;
-    freshness.freshness = [&state](Target target) { return state.dispatcher->FreshnessOf(target); };
     OrderByFreshness(freshness, *plan);
   }
   state.dispatcher->Dispatch(*std::move(plan), call->context, *call->request, call->response,
@@ -205,6 +232,54 @@ void Gateway::Execute(const Caller& caller, GatewayCall* call) {
                                if (status.ok()) Annotate(call);
                                Finish(call, std::move(status));
                              });
+}
+
+void Gateway::StartTarget(GatewayCall* call, int from) {
+  TargetRun& run = *call->targets;
+  const GatewayState& state = *call->state;
+  const SteadyTime now = clock_->SteadyNow();
+  const std::shared_ptr<const HealthSnapshot> health = state.health->Snapshot(now);
+  absl::StatusOr<Plan> plan = state.router->MakePlan(run.facts, *health);
+  if (!plan.ok()) return Finish(call, plan.status());
+  call->preferred_region = plan->preferred_region;
+  TargetChoice choice = ChooseTarget(FreshnessFactsOf(*call, *run.facts.name_space, *health, now),
+                                     run.targets, from, run.started, *plan);
+  run.current = choice.target;
+
+  const v1::ReadTarget& target = run.targets[choice.target];
+  v1::ReadOptions* options = MutableReadOptions(call->request);
+  options->set_consistency(target.consistency());
+  options->clear_max_staleness();
+  if (target.has_max_staleness()) *options->mutable_max_staleness() = target.max_staleness();
+  call->response->Clear();
+  const CallContext context{choice.deadline, call->context.cancellation};
+  state.dispatcher->Dispatch(std::move(choice.plan), context, *call->request, call->response,
+                             [this, call](absl::Status status, const DispatchResult& result) {
+                               call->result = result;
+                               OnTargetEnded(call, std::move(status));
+                             });
+}
+
+void Gateway::OnTargetEnded(GatewayCall* call, absl::Status status) {
+  TargetRun& run = *call->targets;
+  run.attempts += call->result.attempts;
+  call->result.attempts = run.attempts;
+  const bool is_last = run.current + 1 == static_cast<int>(run.targets.size());
+  const bool cancelled =
+      call->context.cancellation != nullptr && call->context.cancellation->cancelled();
+  if (!status.ok() && MayGoOn(status) && !is_last && !cancelled &&
+      clock_->SteadyNow() < call->context.deadline) {
+    return StartTarget(call, run.current + 1);
+  }
+  if (status.ok()) {
+    Annotate(call);
+    if (v1::Provenance* provenance = MutableProvenance(call->response)) {
+      const int met = TargetMet(run.targets, *provenance, clock_->SteadyNow() - run.started);
+      provenance->set_target_met(met);
+      if (met > 0) provenance->set_level_met(run.targets[met - 1].consistency());
+    }
+  }
+  Finish(call, std::move(status));
 }
 
 void Gateway::Annotate(GatewayCall* call) {

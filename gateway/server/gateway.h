@@ -18,6 +18,7 @@
 #include "gateway/dispatch/health_tracker.h"
 #include "gateway/geo/client_address.h"
 #include "gateway/geo/geo_locator.h"
+#include "gateway/route/read_targets.h"
 #include "gateway/route/router.h"
 
 namespace homeport {
@@ -43,6 +44,15 @@ struct Caller {
   absl::FunctionRef<void(HeaderList&)> headers;
 };
 
+// A read with targets on its way (read_targets.h).
+struct TargetRun {
+  std::vector<v1::ReadTarget> targets;
+  RequestFacts facts;
+  SteadyTime started;
+  int current = 0;
+  int attempts = 0;  // for targets before the current one
+};
+
 // One request on its way. Belongs to the caller of Gateway::Execute and stays where it is until
 // `done` is called. May be used again after that.
 struct GatewayCall {
@@ -58,6 +68,8 @@ struct GatewayCall {
   IpAddress client;
   Place place;
   int preferred_region = 0;
+  // Null for a request without targets.
+  std::unique_ptr<TargetRun> targets;
   // How the answer was got; set once the dispatcher has ended.
   DispatchResult result;
 };
@@ -86,6 +98,9 @@ class Gateway {
   static IpAddress ClientAddress(const GatewayState& state, const Caller& caller);
 
  private:
+  // Goes for the target `from` of the call, or one after it.
+  void StartTarget(GatewayCall* call, int from);
+  void OnTargetEnded(GatewayCall* call, absl::Status status);
   void Finish(GatewayCall* call, absl::Status status);
   void Annotate(GatewayCall* call);
 

@@ -40,7 +40,7 @@ std::string RouteInWords(const Topology& topology, const Place& place, int prefe
                           " was preferred but not fit or failed; next by round trip is ", region);
     case v1::ROUTE_REASON_FRESHNESS:
       return absl::StrCat(topology.regions()[preferred_region].name.value(),
-                          " is further behind than was asked for, or later with it; ", region,
+                          " is further behind or away than was asked for; ", region,
                           " was predicted to meet it first");
     case v1::ROUTE_REASON_LOCAL_ONLY:
       return absl::StrCat("this process' replica was asked for, in ", region);

@@ -59,6 +59,34 @@ class BoundedReadsTest(unittest.TestCase):
                    "--local-only", "--json")
         self.assertIn("BOUNDED", line.stdout + line.stderr, line)
 
+    def test_targets_are_met_in_their_order_as_far_as_they_can_be(self):
+        targets = [
+            consistency.ReadTarget(consistency="CONSISTENCY_LEVEL_BOUNDED",
+                                   max_staleness=dict(seconds=1), latency=dict(seconds=4)),
+            consistency.ReadTarget(consistency="CONSISTENCY_LEVEL_EVENTUAL",
+                                   latency=dict(seconds=9)),
+        ]
+
+        def meets(target):
+            def met():
+                got = self.us.get("slo", targets=targets, region_choice=2, timeout=30)
+                return got.provenance.target_met == target and got
+            return await_that(f"target {target}", met)
+
+        self.us.put("slo", b"v", region_choice=2)
+        got = meets(1)
+        self.assertEqual(got.provenance.level_met, BOUNDED)
+        self.assertLessEqual(self.age_of(got), 1)
+        self.mesh[2].signal(signal.SIGSTOP)
+        try:
+            got = meets(2)
+            self.assertEqual(got.item.value, b"v")
+            self.assertEqual(got.provenance.level_met, EVENTUAL)
+            self.assertGreater(self.age_of(got), 1)
+        finally:
+            self.mesh[2].signal(signal.SIGCONT)
+        meets(1)
+
     def test_a_region_that_is_cut_off_makes_answers_old_and_no_bound_hides_it(self):
         self.await_served(self.us, "cut", 5, local_only=True)
         self.mesh[2].signal(signal.SIGSTOP)

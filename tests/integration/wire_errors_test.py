@@ -219,6 +219,16 @@ class WireErrorsTest(unittest.TestCase):
             self.assert_refused(call, "INVALID_ARGUMENT", "FIELD_INVALID",
                                 field="options.max_staleness")
 
+    def test_a_bad_target_is_named_by_its_place(self):
+        session = consistency.ReadTarget(consistency=2, latency=dict(seconds=1))
+        for second, field in (
+                (consistency.ReadTarget(consistency=1), "options.targets[1].latency"),
+                (consistency.ReadTarget(consistency=3, latency=dict(seconds=1)),
+                 "options.targets[1].max_staleness"),
+                (session, "options.targets[1]")):
+            self.assert_refused(lambda: self.client.get("x", targets=[session, second]),
+                                "INVALID_ARGUMENT", "FIELD_INVALID", field=field)
+
     def test_enums_that_nobody_knows_are_refused(self):
         self.assert_refused(lambda: self.client.get("x", consistency=77), "INVALID_ARGUMENT",
                             "FIELD_INVALID", field="options.consistency")

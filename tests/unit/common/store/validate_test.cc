@@ -448,6 +448,69 @@ TEST(ValidateTest, MaxStalenessGoesWithBoundedOnly) {
   }
 }
 
+// Adds a target; 0: not set.
+void AddTarget(StoreRequest& request, v1::ConsistencyLevel level, int latency_ms,
+               int max_staleness_s = 0) {
+  v1::ReadTarget* target = request.mutable_get()->mutable_options()->add_targets();
+  target->set_consistency(level);
+  if (latency_ms > 0) target->mutable_latency()->set_nanos(latency_ms * 1'000'000);
+  if (max_staleness_s > 0) target->mutable_max_staleness()->set_seconds(max_staleness_s);
+}
+
+TEST(ValidateTest, ABadTargetIsNamedByItsPlace) {
+  constexpr auto kEventual = v1::CONSISTENCY_LEVEL_EVENTUAL;
+  constexpr auto kSession = v1::CONSISTENCY_LEVEL_SESSION;
+  constexpr auto kBounded = v1::CONSISTENCY_LEVEL_BOUNDED;
+  StoreRequest good = Get();
+  AddTarget(good, kBounded, 50, 1);
+  AddTarget(good, kSession, 50);
+  EXPECT_TRUE(ValidateRequest(good).ok());
+
+  const auto expect = [&good](const std::string& field, v1::ConsistencyLevel level, int latency_ms,
+                              int max_staleness_s = 0) {
+    StoreRequest request = good;
+    AddTarget(request, level, latency_ms, max_staleness_s);
+    ExpectError(ValidateRequest(request), reason::kFieldInvalid, field);
+  };
+  expect("options.targets[2].latency", kEventual, 0);
+  expect("options.targets[2].consistency", v1::CONSISTENCY_LEVEL_UNSPECIFIED, 100);
+  expect("options.targets[2].consistency", static_cast<v1::ConsistencyLevel>(99), 100);
+  expect("options.targets[2].max_staleness", kBounded, 100);
+  expect("options.targets[2].max_staleness", kEventual, 100, 1);
+  // Met only when an earlier one is.
+  expect("options.targets[2]", kSession, 50);
+  expect("options.targets[2]", kBounded, 50, 1);
+  expect("options.targets[2]", kBounded, 40, 1);
+
+  StoreRequest request = good;
+  AddTarget(request, kBounded, 50, 2);
+  AddTarget(request, kBounded, 60, 1);
+  AddTarget(request, kEventual, 50);
+  EXPECT_TRUE(ValidateRequest(request).ok());
+  AddTarget(request, kBounded, 40, 3);
+  ExpectError(ValidateRequest(request), reason::kFieldInvalid, "options.targets[5]");
+
+  request = good;
+  AddTarget(request, v1::CONSISTENCY_LEVEL_LATEST, 100);
+  EXPECT_EQ(ReasonOf(ValidateRequest(request)), reason::kLevelUnavailable);
+  request = good;
+  request.mutable_get()->mutable_options()->mutable_targets(1)->mutable_latency()->set_seconds(
+      3601);
+  ExpectError(ValidateRequest(request), reason::kFieldInvalid, "options.targets[1].latency");
+}
+
+TEST(ValidateTest, TargetsAreLimitedAndGoWithoutALevel) {
+  StoreRequest request = Get();
+  for (int i = 1; i <= 8; ++i) AddTarget(request, v1::CONSISTENCY_LEVEL_SESSION, i);
+  EXPECT_TRUE(ValidateRequest(request).ok());
+  AddTarget(request, v1::CONSISTENCY_LEVEL_SESSION, 9);
+  ExpectError(ValidateRequest(request), reason::kLimitExceeded, "options.targets");
+  request = Get();
+  AddTarget(request, v1::CONSISTENCY_LEVEL_SESSION, 50);
+  request.mutable_get()->mutable_options()->set_consistency(v1::CONSISTENCY_LEVEL_SESSION);
+  ExpectError(ValidateRequest(request), reason::kFieldInvalid, "options.consistency");
+}
+
 TEST(ValidateTest, UnknownEnumValuesAreRefused) {
   StoreRequest read = Get();
   read.mutable_get()->mutable_options()->set_consistency(static_cast<v1::ConsistencyLevel>(99));

@@ -140,12 +140,72 @@ TEST_F(GatewayTest, ABoundedReadGoesWhereItsBoundIsPredictedToBeMet) {
   EXPECT_EQ(provenance.reason(), v1::ROUTE_REASON_FRESHNESS);
   EXPECT_EQ(provenance.attempts(), 1);
   EXPECT_EQ(provenance.detail(),
-            "eu-central-1 is further behind than was asked for, or later with it; us-east-1 was "
-            "predicted to meet it first");
+            "eu-central-1 is further behind or away than was asked for; us-east-1 was predicted to "
+            "meet it first");
   // The level decides, not the words.
   options->clear_max_staleness();
   options->set_consistency(v1::CONSISTENCY_LEVEL_EVENTUAL);
   EXPECT_EQ(Provenance(request, kGermanPeer).region(), "eu-central-1");
+}
+
+// A session within 100 ms of which nothing is known, else anything within a second.
+StoreRequest GetWithTargets(int first_latency_ms = 100) {
+  StoreRequest request = Get();
+  v1::ReadTarget* first = request.mutable_get()->mutable_options()->add_targets();
+  first->set_consistency(v1::CONSISTENCY_LEVEL_SESSION);
+  first->mutable_latency()->set_nanos(first_latency_ms * 1'000'000);
+  v1::ReadTarget* second = request.mutable_get()->mutable_options()->add_targets();
+  second->set_consistency(v1::CONSISTENCY_LEVEL_EVENTUAL);
+  second->mutable_latency()->set_seconds(1);
+  return request;
+}
+
+TEST_F(GatewayTest, AReadGoesForItsFirstTargetAndSaysThatItIsMet) {
+  const v1::Provenance provenance = Provenance(GetWithTargets(), kUsPeer);
+  EXPECT_EQ(provenance.target_met(), 1);
+  EXPECT_EQ(provenance.level_met(), v1::CONSISTENCY_LEVEL_SESSION);
+  ASSERT_EQ(world_.store(kUs).requests().size(), 1);
+  const v1::ReadOptions options = world_.store(kUs).requests()[0].get().options();
+  EXPECT_EQ(options.consistency(), v1::CONSISTENCY_LEVEL_SESSION);
+  EXPECT_TRUE(options.targets().empty());
+  EXPECT_EQ(world_.store(kUs).deadlines()[0], world_.clock().SteadyNow() + absl::Milliseconds(100));
+  EXPECT_EQ(Provenance(Get(), kUsPeer).target_met(), 0);
+}
+
+TEST_F(GatewayTest, ATargetThatFailsIsFollowedByTheNext) {
+  world_.store(kUs).Hold();
+  std::unique_ptr<Running> r = Start(GetWithTargets(), kUsPeer);
+  ScriptedStore::Call first = std::move(world_.store(kUs).TakeHeld(1)[0]);
+  world_.clock().Advance(absl::Milliseconds(90));
+  first.done(MakeError(absl::StatusCode::kUnavailable, reason::kTokenAhead, "ahead"));
+  ASSERT_FALSE(r->status.has_value());
+  ScriptedStore::Call second = std::move(world_.store(kUs).TakeHeld(1)[0]);
+  EXPECT_EQ(second.request.get().options().consistency(), v1::CONSISTENCY_LEVEL_EVENTUAL);
+  world_.store(kUs).Answer(std::move(second));
+  ASSERT_EQ(r->status, absl::OkStatus());
+  const v1::Provenance& provenance = r->response.get().provenance();
+  // By the answer, which turned out to be one of a session.
+  EXPECT_EQ(provenance.target_met(), 1);
+  EXPECT_EQ(provenance.attempts(), 2);
+}
+
+TEST_F(GatewayTest, ALateAnswerMeetsALaterTargetOrNone) {
+  for (const auto& [milliseconds, target] : {std::pair(101, 2), std::pair(1001, 0)}) {
+    world_.store(kUs).Hold();
+    std::unique_ptr<Running> r = Start(GetWithTargets(), kUsPeer);
+    ScriptedStore::Call call = std::move(world_.store(kUs).TakeHeld(1)[0]);
+    world_.clock().Advance(absl::Milliseconds(milliseconds));
+    world_.store(kUs).Answer(std::move(call));
+    ASSERT_EQ(r->status, absl::OkStatus());
+    EXPECT_EQ(r->response.get().provenance().target_met(), target);
+  }
+}
+
+TEST_F(GatewayTest, AnErrorOfTheRequestItselfEndsAllTargets) {
+  world_.store(kUs).AnswerWith(FieldError("options.session_token", "is bad"));
+  std::unique_ptr<Running> r = Start(GetWithTargets(), kUsPeer);
+  EXPECT_EQ(ReasonOf(*r->status), reason::kFieldInvalid);
+  EXPECT_EQ(world_.store(kUs).requests().size(), 1);
 }
 
 TEST_F(GatewayTest, AFailoverIsAnnotated) {
