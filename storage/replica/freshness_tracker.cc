@@ -14,11 +14,9 @@ constexpr absl::Duration kFirstInterval = absl::Milliseconds(500);
 HybridTime EarlierMark(const ReplicaView& view, const ReplicaName& replica, Origin current) {
   HybridTime earliest = kNothingMissing;
   for (const OriginView& origin : view.origins) {
-    if (origin.replica == nullptr || *origin.replica != replica || origin.origin == current) {
-      continue;
-    }
     // The chain entry that covers an origin is applied after all of it; a closed one is settled.
-    if (origin.covered_by != Origin(0) || origin.closed_end) continue;
+    if (origin.covered_by != Origin(0) || origin.closed_end || origin.origin == current) continue;
+    if (origin.replica == nullptr || *origin.replica != replica) continue;
     Sequence known = origin.received;
     if (view.members != nullptr) {
       for (const auto& [name, member] : *view.members) {
