@@ -83,6 +83,17 @@ class RegisterTest(unittest.TestCase):
         history = History().put("s", "x", "a", 1).put("s", "x", "b", 2).final("x", "a", 1)
         self.assertEqual(kinds(history), ["lost"])
 
+    def test_only_what_a_replica_took_right_before_it_met_damage_may_be_lost(self):
+        def lost_by(served, since, until):
+            history = History().put("s", "x", "a", 1, at=(4, 5), served="eu/a")
+            history.lines.append({"op": "fault", "kind": "met_while_serving", "served": served,
+                                  "since": since, "until": until})
+            return kinds(history.final("x", None))
+        self.assertEqual(lost_by("eu/a", 4, 6), [])
+        self.assertEqual(lost_by("eu/a", 6, 8), ["lost"])
+        self.assertEqual(lost_by("eu/a", 2, 4), ["lost"])
+        self.assertEqual(lost_by("us/a", 4, 6), ["lost"])
+
     def test_an_unknown_delete_explains_that_nothing_is_there(self):
         history = History().put("s", "x", "a", 1).delete("s", "x", outcome="unknown")
         self.assertEqual(kinds(history.final("x", None)), [])

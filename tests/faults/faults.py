@@ -22,6 +22,7 @@ not run it (1 if the environment has `CI`).
 
 import argparse
 import collections
+import datetime
 import errno
 import json
 import os
@@ -239,6 +240,9 @@ class Flips(Stopped):
     the damage moves the store aside and is filled anew by the peers, without a hand of ours, so
     that after a while all can be read again."""
 
+    # A write that is older than this is with a peer, all links being there.
+    UNSHIPPED_SECONDS = 1.0
+
     def choose(self, server):
         kind = self.chance.choice(("flip", "flip", "cut_off"))
 
@@ -271,6 +275,23 @@ class Flips(Stopped):
         load.await_readable(server)
         if server.log().count("is damaged") > met:
             load.fault("damage_met", region=server.region)
+
+    def tell_unshipped(self, load):
+        """Damage that is met when a replica has taken writes again: of the last of them, as long as
+        a peer may not have them, nothing can be asked."""
+        offset = time.time() - time.monotonic()
+        for server in self.mesh.servers:
+            met = None
+            for line in server.log_lines():
+                at = datetime.datetime.fromisoformat(line["time"]).timestamp() - offset
+                if line["event"] == "serving":
+                    met = None
+                elif "moved_to" in line:
+                    if met is not None:
+                        load.fault("met_while_serving", served=server.place,
+                                   since=met - self.UNSHIPPED_SECONDS, until=at)
+                elif met is None and "damaged" in json.dumps(line) and server.data in str(line):
+                    met = at
 
 
 class Clocks:
@@ -515,6 +536,8 @@ def run_round(make_bed, count, seed, history, progress, patience=60.0, **load_op
         clients = [server.client() for server in bed.mesh.servers]
         await_equal(bed.mesh, clients, patience)
         load.read_all()
+        if isinstance(bed, Flips):
+            bed.tell_unshipped(load)
     except Exception as error:
         for server in bed.mesh.servers:
             print(f"{server.place}: exit code {server.process.poll()}\n{server.log()[-2000:]}",

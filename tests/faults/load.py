@@ -8,7 +8,9 @@ A line of the history is a JSON object with `op`:
                certain), unknown; error
   final        a read after everything: region (the replica that was read), regions (all that hold
                the key), key, type, value, version
-  fault        what was broken, where and when
+  fault        what was broken, where and when. Of kind met_while_serving: served, a replica that
+               found its store damaged, and the time since which what it took may be unshipped,
+               until it had begun anew
 """
 
 import base64
