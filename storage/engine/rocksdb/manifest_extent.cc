@@ -10,6 +10,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "common/status/error.h"
+#include "storage/engine/rocksdb/rocksdb_status.h"
 
 namespace homeport {
 namespace {
@@ -62,29 +63,38 @@ absl::Status Damaged(const std::string& path, absl::string_view what) {
                    absl::StrCat(path, ": stored data are damaged: ", what), {{"path", path}});
 }
 
+// Why a file can not be looked at. A disk that fails to answer has not lost what it holds: only a
+// file that is not there is damage.
+absl::Status Unreadable(const std::string& path, absl::string_view file,
+                        const rocksdb::Status& status) {
+  if (status.IsNotFound() || status.IsPathNotFound()) {
+    return Damaged(path, absl::StrCat("a file is missing: ", file));
+  }
+  return FromRocksdb(status, path);
+}
+
 }  // namespace
 
 absl::Status CheckManifestExtent(rocksdb::Env* env, const std::string& path) {
   std::string text;
-  if (!env->FileExists(ExtentPath(path)).ok()) return absl::OkStatus();
-  if (!rocksdb::ReadFileToString(env, ExtentPath(path), &text).ok()) {
-    return Damaged(path, "EXTENT can not be read");
-  }
+  rocksdb::Status status = env->FileExists(ExtentPath(path));
+  if (status.IsNotFound()) return absl::OkStatus();
+  if (status.ok()) status = rocksdb::ReadFileToString(env, ExtentPath(path), &text);
+  if (!status.ok()) return Unreadable(path, "EXTENT", status);
   const std::optional<Extent> extent = FromText(text);
   if (!extent) return Damaged(path, "EXTENT does not parse");
   std::string current;
-  if (!rocksdb::ReadFileToString(env, path + "/CURRENT", &current).ok()) {
-    return Damaged(path, "CURRENT can not be read");
-  }
+  status = rocksdb::ReadFileToString(env, path + "/CURRENT", &current);
+  if (!status.ok()) return Unreadable(path, "CURRENT", status);
   const absl::string_view name = absl::StripSuffix(current, "\n");
   const std::optional<uint64_t> number = ManifestNumber(name);
   if (!number) return Damaged(path, "CURRENT does not name a manifest");
   // A later one was begun in the moment before a crash.
   if (*number > extent->manifest) return absl::OkStatus();
   uint64_t bytes = 0;
-  if (*number == extent->manifest &&
-      !env->GetFileSize(absl::StrCat(path, "/", name), &bytes).ok()) {
-    return Damaged(path, absl::StrCat("a file is missing: ", name));
+  if (*number == extent->manifest) {
+    status = env->GetFileSize(absl::StrCat(path, "/", name), &bytes);
+    if (!status.ok()) return Unreadable(path, name, status);
   }
   if (*number < extent->manifest || bytes < extent->bytes) {
     return Damaged(path, absl::StrCat(name, " has ", bytes, " bytes, and ", extent->bytes,

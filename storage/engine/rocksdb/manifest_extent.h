@@ -19,7 +19,8 @@
 namespace homeport {
 
 // DATA_LOSS: the manifest that counts in `path` is shorter or older than it has been, or EXTENT is
-// damaged itself. A store without EXTENT, as an earlier version leaves it, is whole.
+// damaged itself. Where the disk can not be read, as FromRocksdb (rocksdb_status.h). A store
+// without EXTENT, as an earlier version leaves it, is whole.
 absl::Status CheckManifestExtent(rocksdb::Env* env, const std::string& path);
 
 // Keeps EXTENT up to date whenever the manifest has grown. Where that fails the old one stays.

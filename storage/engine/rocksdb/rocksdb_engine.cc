@@ -111,6 +111,15 @@ bool IsLockedByAnother(const rocksdb::Status& status) {
                                 absl::StrContains(text, "While lock file"));
 }
 
+// At an opening RocksDB calls a table damaged whose size the disk did not tell, for whatever
+// reason.
+bool IsDiskThatDoesNotAnswer(const rocksdb::Status& status) {
+  const std::string text = status.ToString();
+  return status.IsCorruption() && absl::StrContains(text, "Can't access ") &&
+         absl::StrContains(text, "IO error: ") &&
+         !absl::StrContains(text, "No such file or directory");
+}
+
 class RocksdbSnapshot final : public KvSnapshot {
  public:
   explicit RocksdbSnapshot(rocksdb::DB* db) : db_(db), snapshot_(db->GetSnapshot()) {}
@@ -305,6 +314,9 @@ absl::StatusOr<std::unique_ptr<KvEngine>> OpenRocksdbEngine(const RocksdbOptions
                      absl::StrCat(options.path, ": stored data are damaged: a file is missing: ",
                                   status.ToString()),
                      {{"path", options.path}});
+  }
+  if (IsDiskThatDoesNotAnswer(status)) {
+    return FromRocksdb(rocksdb::Status::IOError(status.ToString()), options.path);
   }
   if (!status.ok()) return FromRocksdb(status, options.path);
   extent->Keep(opened);

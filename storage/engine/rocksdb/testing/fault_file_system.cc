@@ -243,6 +243,7 @@ IOStatus FaultFileSystem::RenameFile(const std::string& from, const std::string&
   if (IOStatus cut = BeforeChange(); !cut.ok()) return cut;
   const IOStatus status = target()->RenameFile(from, to, options, debug);
   if (!status.ok()) return status;
+  OnDirectorySynced(DirectoryOf(Clean(to)));
   absl::MutexLock lock(&mutex_);
   auto moved = files_.extract(Clean(from));
   files_.erase(Clean(to));

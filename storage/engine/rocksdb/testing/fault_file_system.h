@@ -16,7 +16,8 @@ namespace homeport {
 
 // Remembers how much of each file written through it was synced, and whether its directory was
 // synced after it was made. Renames, links and deletions count as durable at once: RocksDB syncs
-// the directory after those that matter. Thread-safe.
+// the directory after those that matter. With a rename goes what was made in its directory before,
+// as file systems keep the order of what is done to one. Thread-safe.
 class FaultFileSystem final : public rocksdb::FileSystemWrapper {
  public:
   explicit FaultFileSystem(const std::shared_ptr<rocksdb::FileSystem>& target);
