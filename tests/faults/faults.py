@@ -501,7 +501,8 @@ class Upgrade:
         code, orderly = None, self.chance.random() < 0.5
         if orderly:
             code = server.terminate()
-            # What the other program does wrong at its end is told, and is past.
+            # `others` is what it is to be from now on: whoever becomes the other program was the
+            # shipped one. What the other program does wrong at its end is told, and is past.
             if code != 0 and victim in self.others:
                 raise AssertionError(f"{server.place} ended with {code}: {server.log()[-3000:]}")
         else:
