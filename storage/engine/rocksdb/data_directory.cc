@@ -112,6 +112,7 @@ void ReleaseBallastIfFull(const std::string& path, uint64_t bytes) {
 void RestoreBallast(const std::string& path, uint64_t bytes) {
   const std::optional<uint64_t> free = FreeBytes(path);
   if (!free || *free < kBallastRoomFactor * bytes) return;
+  if (access(BallastPath(path).c_str(), F_OK) == 0) return;
   const int file = open(BallastPath(path).c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
   if (file < 0) return;
   const bool made = posix_fallocate(file, 0, static_cast<off_t>(bytes)) == 0;

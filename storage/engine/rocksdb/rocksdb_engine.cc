@@ -21,6 +21,7 @@
 #include "rocksdb/write_buffer_manager.h"
 #include "storage/engine/rocksdb/data_directory.h"
 #include "storage/engine/rocksdb/manifest_extent.h"
+#include "storage/engine/rocksdb/rocksdb_log.h"
 #include "storage/engine/rocksdb/rocksdb_status.h"
 
 namespace homeport {
@@ -31,8 +32,6 @@ constexpr std::array<const char*, kTableCount> kFamilies = {
     "default", "items", "log", "requests", "expiry", "digests", "journal"};
 
 constexpr uint64_t kWalBytesMax = 256 << 20;
-constexpr size_t kInfoLogBytesMax = 1 << 20;
-constexpr size_t kInfoLogFilesMax = 2;
 constexpr double kBloomBitsPerKey = 10;
 constexpr size_t kItemBlockBytes = 4 << 10;
 constexpr size_t kLogBlockBytes = 32 << 10;
@@ -71,9 +70,7 @@ rocksdb::DBOptions DatabaseOptions(const RocksdbOptions& options) {
   db.bytes_per_sync =
       1 << 20;  // spreads the writing of big files, so that syncs of the log are short
   db.avoid_unnecessary_blocking_io = true;
-  db.info_log_level = rocksdb::InfoLogLevel::WARN_LEVEL;
-  db.max_log_file_size = kInfoLogBytesMax;
-  db.keep_log_file_num = kInfoLogFilesMax;
+  db.info_log = std::make_shared<RocksdbLog>(options.path);
   db.stats_dump_period_sec = 0;
   db.stats_persist_period_sec = 0;
   return db;
@@ -164,9 +161,12 @@ class RocksdbIterator final : public KvIterator {
 
 class RocksdbEngine final : public KvEngine {
  public:
-  RocksdbEngine(std::string path, std::unique_ptr<rocksdb::DB> db,
+  RocksdbEngine(const RocksdbOptions& options, std::unique_ptr<rocksdb::DB> db,
                 std::vector<rocksdb::ColumnFamilyHandle*> families)
-      : path_(std::move(path)), db_(std::move(db)), families_(std::move(families)) {}
+      : path_(options.path),
+        ballast_bytes_(BallastBytes(options)),
+        db_(std::move(db)),
+        families_(std::move(families)) {}
   ~RocksdbEngine() override {
     for (rocksdb::ColumnFamilyHandle* family : families_) {
       db_->DestroyColumnFamilyHandle(family).PermitUncheckedError();
@@ -245,6 +245,9 @@ class RocksdbEngine final : public KvEngine {
   }
 
   std::optional<uint64_t> DiskFreeBytes() const override {
+    // What a start on a full disk gave up is set aside again before anybody hears that there is
+    // room.
+    RestoreBallast(path_, ballast_bytes_);
     uint64_t free = 0;
     const rocksdb::IOStatus status =
         db_->GetFileSystem()->GetFreeSpace(path_, rocksdb::IOOptions(), &free, nullptr);
@@ -271,6 +274,7 @@ class RocksdbEngine final : public KvEngine {
   }
 
   const std::string path_;
+  const uint64_t ballast_bytes_;
   const std::unique_ptr<rocksdb::DB> db_;
   const std::vector<rocksdb::ColumnFamilyHandle*> families_;  // by Table
   absl::Status failed_;
@@ -321,7 +325,7 @@ absl::StatusOr<std::unique_ptr<KvEngine>> OpenRocksdbEngine(const RocksdbOptions
   if (!status.ok()) return FromRocksdb(status, options.path);
   extent->Keep(opened);
   std::unique_ptr<KvEngine> engine =
-      std::make_unique<RocksdbEngine>(options.path, absl::WrapUnique(opened), std::move(handles));
+      std::make_unique<RocksdbEngine>(options, absl::WrapUnique(opened), std::move(handles));
   RestoreBallast(options.path, BallastBytes(options));
   return engine;
 }

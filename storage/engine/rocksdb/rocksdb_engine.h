@@ -12,7 +12,8 @@
 //   earlier, while DiskFreeBytes() is at least BallastBytes(). Opening needs room too: it writes
 //   what is only in the write-ahead log to a sorted file, before it can free the log. So a ballast
 //   file of that size is kept in the directory, given up by an opening that finds less free, and
-//   made again by one that finds room for it twice.
+//   made again by an opening or a DiskFreeBytes() that finds room for it twice.
+// - RocksDB's warnings are lines of the process' log; it writes no LOG file.
 // - Memory is bounded by RocksdbOptions, whatever the size of the data.
 #pragma once
 
