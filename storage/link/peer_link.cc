@@ -197,10 +197,10 @@ class GrpcPeerLink final : public PeerLink, public std::enable_shared_from_this<
     stream_->holds = true;
     stream_->StartWrite(&stream_->request);
     stream_->StartRead(&stream_->response);
-    stream_->Start(queues_, [this](grpc::ClientContext* context, grpc::CompletionQueue* queue)
-                                ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-                                  return stub_->PrepareAsyncPull(context, queue);
-                                });
+    auto* const stub = stub_.get();
+    stream_->Start(queues_, [stub](grpc::ClientContext* context, grpc::CompletionQueue* queue) {
+      return stub->PrepareAsyncPull(context, queue);
+    });
   }
 
   void EndLocked(absl::Status why) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
