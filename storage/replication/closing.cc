@@ -37,10 +37,10 @@ bool IsFinished(const KnownCluster& known, Origin origin) {
   if (known.origins.IsOwn(*state)) return true;
   const MemberSet& members = known.members.members();
   if (!members.members.empty() && !members.Lists(*state->replica)) return true;
+  if (state->covered_by != Origin(0)) return true;
   // A clock that was set back, and a disk that was lost, may make a later start look earlier.
   const Member* member = known.members.Find(*state->replica);
   if (member != nullptr && member->start == origin) return false;
-  if (state->covered_by != Origin(0)) return true;
   const auto& states = known.origins.states();
   return std::any_of(states.begin(), states.end(), [&](const auto& item) {
     const OriginState& other = item.second;
@@ -74,24 +74,46 @@ HybridTime AppliedUpTo(const KnownCluster& known) {
   return least;
 }
 
-ClosingPlan PlanClosing(const KnownCluster& known, const std::set<Origin>& lost) {
+std::map<Origin, Sequence> Awaited(const OriginTable& origins) {
+  std::map<Origin, Sequence> awaited;
+  for (const auto& [waiting, state] : origins.states()) {
+    if (!state.block || state.block->kind != OriginBlock::Kind::kDependency) continue;
+    const OriginState* on = origins.Find(state.block->origin);
+    if (on != nullptr && (on->closed_end || on->received >= state.block->sequence)) continue;
+    Sequence& position = awaited[state.block->origin];
+    position = std::max(position, state.block->sequence);
+  }
+  return awaited;
+}
+
+ClosingPlan PlanClosing(const KnownCluster& known, const std::set<Origin>& lost,
+                        const std::set<Origin>& unheard) {
   ClosingPlan plan;
   const MemberSet& members = known.members.members();
   if (!members.Lists(known.self)) return plan;
+  const bool first = members.IsFirst(known.self);
+  const auto full = [&plan] {
+    return plan.closing.size() + plan.closed.size() >= ClosingPlan::kMax;
+  };
+  // What is frozen here is closed once it is frozen everywhere.
+  const auto close = [&](Origin origin, Sequence received) {
+    const auto frozen = [origin](const Member& m) { return m.Of(origin).frozen; };
+    if (!AllMembers(known, frozen)) return;
+    plan.closed.emplace_back(origin, std::max(received, known.members.MaxReceived(origin)));
+  };
+  const std::map<Origin, Sequence> awaited = Awaited(known.origins);
   for (const auto& [origin, state] : known.origins.states()) {
-    if (plan.closing.size() + plan.closed.size() >= ClosingPlan::kMax) break;
+    if (full()) break;
     if (origin == known.start || state.closed_end || state.replica == nullptr) continue;
     const bool own = known.origins.IsOwn(state);
     if (own) {
-      if (!lost.contains(origin)) continue;
-    } else if (members.Lists(*state.replica) || !members.IsFirst(known.self) ||
-               !EndIsOpen(known, origin, state)) {
+      if (!lost.contains(origin) && !awaited.contains(origin)) continue;
+    } else if (members.Lists(*state.replica) || !first ||
+               (!EndIsOpen(known, origin, state) && !awaited.contains(origin))) {
       continue;
     }
     if (state.frozen) {
-      const auto frozen = [&, origin = origin](const Member& m) { return m.Of(origin).frozen; };
-      if (!AllMembers(known, frozen)) continue;
-      plan.closed.emplace_back(origin, std::max(state.received, known.members.MaxReceived(origin)));
+      close(origin, state.received);
       continue;
     }
     // Whoever knows that the origin is finished takes entries of it from members only; once all
@@ -104,6 +126,18 @@ ClosingPlan PlanClosing(const KnownCluster& known, const std::set<Origin>& lost)
       return knows && (has.frozen || has.received == here);
     };
     if (AllMembers(known, gathered)) plan.closing.push_back(origin);
+  }
+  if (!first) return plan;
+  for (const auto& [origin, sequence] : awaited) {
+    if (full()) break;
+    const OriginState* state = known.origins.Find(origin);
+    // Of whom the replica is known that one speaks.
+    if (!unheard.contains(origin) || (state != nullptr && state->replica != nullptr)) continue;
+    if (state != nullptr && state->frozen) {
+      close(origin, state->received);
+    } else {
+      plan.closing.push_back(origin);
+    }
   }
   return plan;
 }

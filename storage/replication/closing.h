@@ -5,9 +5,12 @@
 // process is gone, and what exists of it is on the disks of members. Where a start's disk had all
 // of the earlier ones, its first chain entry says where they end. Where it had not (the disk was
 // lost, or put back to an old copy), and for replicas that have left, the closer gathers what
-// members have, asks them to take nothing more (`closing`), and then names the end (`closed`).
+// members have, asks them to take nothing more (`closing`), and then names the end (`closed`). So
+// it does for what entries wait for and no member has: it went with a disk that nobody missed until
+// then.
 #pragma once
 
+#include <map>
 #include <set>
 #include <utility>
 #include <vector>
@@ -38,6 +41,10 @@ bool IsLive(const OriginState& state);
 // while that is not known.
 HybridTime AppliedUpTo(const KnownCluster& known);
 
+// What entries that wait here depend on and was not received here: of each such origin the greatest
+// position of those that are next in turn.
+std::map<Origin, Sequence> Awaited(const OriginTable& origins);
+
 // What this replica is to write into a chain entry.
 struct ClosingPlan {
   // Origins of one plan at most; what is beyond comes with the next.
@@ -49,7 +56,10 @@ struct ClosingPlan {
 };
 
 // Whose closer this replica is: `lost`, its own origins of which its disk had not everything, and
-// those of replicas that have left if it is the first member by name.
-ClosingPlan PlanClosing(const KnownCluster& known, const std::set<Origin>& lost);
+// its own that are awaited. If it is the first member by name, also those of replicas that have
+// left, and awaited ones of replicas that nobody knows: `unheard`, origins of which every member
+// has denied to have anything (UnheardOrigins).
+ClosingPlan PlanClosing(const KnownCluster& known, const std::set<Origin>& lost,
+                        const std::set<Origin>& unheard);
 
 }  // namespace homeport

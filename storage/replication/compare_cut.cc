@@ -42,7 +42,12 @@ absl::Status CompareCut::Open() {
     }
     applied_[*origin] = Sequence(stored.applied());
     if (stored.log_begin() > 1) log_begin_[*origin] = Sequence(stored.log_begin());
-    if (stored.has_closed_end()) closed_end_[*origin] = Sequence(stored.closed_end());
+    if (!stored.has_closed_end() && stored.covered_by() == 0) continue;
+    Ends& ends = ends_[*origin];
+    if (stored.has_closed_end()) ends.closed = Sequence(stored.closed_end());
+    ends.by = Origin(stored.covered_by());
+    ends.at = Sequence(stored.covered_at());
+    ends.covered = Sequence(stored.covered_end());
   }
   return it->status();
 }
@@ -208,15 +213,22 @@ absl::StatusOr<std::optional<StoredItem>> CompareCut::Get(absl::string_view key)
   return item;
 }
 
+bool CompareCut::IsOver(Origin origin) const {
+  const auto found = ends_.find(origin);
+  if (found == ends_.end()) return false;
+  const Ends& ends = found->second;
+  if (ends.closed) return Of(lesser_, origin) >= *ends.closed;
+  return ends.by != Origin(0) && Of(lesser_, ends.by) >= ends.at &&
+         Of(lesser_, origin) >= ends.covered;
+}
+
 bool CompareCut::Covered(const StoredItem& item) const {
   bool covered = true;
   ForEachPosition(item, [this, &covered](Origin origin, Sequence sequence) {
     const Sequence lesser = Of(lesser_, origin);
     // What a seeding brought of entries that were lost after it goes on being compared, or only
     // some replicas would have it for ever.
-    const auto closed = closed_end_.find(origin);
-    const bool over = closed != closed_end_.end() && lesser >= closed->second;
-    covered = covered && (over || sequence <= lesser);
+    covered = covered && (sequence <= lesser || IsOver(origin));
   });
   return covered;
 }

@@ -90,10 +90,22 @@ class CompareCut {
 
   // A stored item as it is at the cut.
   absl::StatusOr<std::optional<internal::v1::StoredItem>> Get(absl::string_view key) const;
-  // True if the item rests on nothing that is beyond the lesser of the cuts and may still come.
+  // True if the item rests on nothing that is beyond the lesser of the cuts, but for what is beyond
+  // the end of its origin: as a rule nobody has that any more.
   bool Covered(const internal::v1::StoredItem& item) const;
 
  private:
+  // What is known of an origin's end.
+  struct Ends {
+    std::optional<Sequence> closed;
+    // By the chain entry `at` of `by`; `by` is 0 if there is none.
+    Origin by;
+    Sequence at;
+    Sequence covered;
+  };
+
+  // True if all of the origin up to its end is applied at the lesser of the cuts.
+  bool IsOver(Origin origin) const;
   // Of `times` as many items as one side may name.
   absl::Status Touch(absl::string_view key, size_t times);
   absl::Status LeftOut(absl::string_view body) const;
@@ -105,7 +117,7 @@ class CompareCut {
   std::unique_ptr<KvSnapshot> snapshot_;
   Applied applied_;
   std::map<Origin, Sequence> log_begin_;
-  std::map<Origin, Sequence> closed_end_;
+  std::map<Origin, Ends> ends_;
   Applied lesser_;
   // Origins whose entries are still to be read, up to what is applied here.
   Applied unread_;

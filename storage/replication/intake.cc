@@ -218,6 +218,9 @@ class Stager {
 void ObserveStart(const PeerBatch& batch, ReplicaCore& core) {
   const OriginView* known = core.view()->Find(batch.peer_start);
   if (known != nullptr && known->covered_by != Origin(0)) return;
+  core.TakeBackPast(batch.peer, batch.peer_start);
+  // It says no time, by which hearsay is judged, so it counts only where it is needed.
+  if (!core.Finished(batch.peer_start)) return;
   internal::v1::MemberReport report;
   report.set_replica(batch.peer.value());
   report.set_start(batch.peer_start.value());
@@ -260,8 +263,7 @@ absl::StatusOr<PeerBatch> UnpackResponse(const ReplicaName& peer,
 
 Taken TakeIn(const PeerBatch& batch, ReplicaCore& core, const Moment& now) {
   Taken taken;
-  // It says no time, by which hearsay is judged, so it counts only where it is needed.
-  if (batch.hello && core.Finished(batch.peer_start)) ObserveStart(batch, core);
+  if (batch.hello) ObserveStart(batch, core);
   // What exists of it comes from members, which say what they have; a process that was thought gone
   // does not.
   if (core.Finished(batch.peer_start)) {

@@ -142,6 +142,11 @@ bool MemberTable::Observe(const MemberReport& report, const ReplicaName& from) {
   return true;
 }
 
+void MemberTable::TakeBackPast(const ReplicaName& name, Origin start) {
+  const auto past = past_.find(name);
+  if (past != past_.end()) past->second.starts.erase(start);
+}
+
 const Member* MemberTable::Find(const ReplicaName& name) const {
   auto found = reports_->find(name);
   return found == reports_->end() ? nullptr : found->second.get();

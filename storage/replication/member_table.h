@@ -59,6 +59,10 @@ class MemberTable {
   // replica, about nobody who is listed, or about an earlier start.
   bool Observe(const internal::v1::MemberReport& report, const ReplicaName& from);
 
+  // The replica begins a stream by that start, so it is not past, whatever was thought: the times
+  // by which hearsay is judged may mislead.
+  void TakeBackPast(const ReplicaName& name, Origin start);
+
   // Null while nothing is known.
   const Member* Find(const ReplicaName& name) const;
   // True once every other member has been heard of.

@@ -17,10 +17,11 @@ void Membership::SetMembers(MemberSet members) {
 
 bool Membership::Finished(Origin origin) const { return IsFinished(Known(), origin); }
 
-absl::StatusOr<ClosingPlan> Membership::Tend(HybridTime now, bool may_clean) {
+absl::StatusOr<ClosingPlan> Membership::Tend(HybridTime now, bool may_clean,
+                                             const std::set<Origin>& unheard) {
   if (auto status = starts_.StageLeft(table_.members()); !status.ok()) return status;
   if (may_clean) cleaner_.Begin(AppliedUpTo(Known()), now);
-  return PlanClosing(Known(), starts_.lost());
+  return PlanClosing(Known(), starts_.lost(), unheard);
 }
 
 absl::Status Membership::Stage() {

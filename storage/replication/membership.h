@@ -2,6 +2,8 @@
 // what has expired, and remembers who has left. Works on the parts of one core.
 #pragma once
 
+#include <set>
+
 #include "absl/status/status.h"
 #include "common/base/ids.h"
 #include "homeport/internal/v1/replication.pb.h"
@@ -40,6 +42,7 @@ class Membership {
   // does not parse; otherwise the engine's errors.
   absl::Status Load(KvEngine* engine) { return starts_.Load(engine); }
   void SetMembers(MemberSet members);
+  void TakeBackPast(const ReplicaName& name, Origin start) { table_.TakeBackPast(name, start); }
   void Observe(const internal::v1::MemberReport& report, const ReplicaName& from) {
     changed_ = table_.Observe(report, from) || changed_;
   }
@@ -48,8 +51,8 @@ class Membership {
 
   // To be called about once a second: begins to look for what can be cleaned, and says what is to
   // be closed. `now`: what tells whether an item has expired. `may_clean` is false while items are
-  // being seeded. The engine's errors.
-  absl::StatusOr<ClosingPlan> Tend(HybridTime now, bool may_clean);
+  // being seeded. `unheard`: as of PlanClosing(). The engine's errors.
+  absl::StatusOr<ClosingPlan> Tend(HybridTime now, bool may_clean, const std::set<Origin>& unheard);
   // Stages what this commit has to do. Errors as Cleaner::Step().
   absl::Status Stage();
   // What was learned is in the next view, so there should be one.

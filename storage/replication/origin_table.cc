@@ -231,19 +231,22 @@ void OriginTable::ApplyChain(const internal::v1::OriginChain& chain, const Stamp
 void OriginTable::ApplyClosing(const internal::v1::OriginChain& chain, Origin self) {
   const auto known = [this, self](Origin origin) -> OriginState* {
     const bool full = states_.size() >= kOriginsMax && !states_.contains(origin);
-    OriginState* state = origin == self || full ? nullptr : &states_[origin];
-    return state == nullptr || state->closed_end ? nullptr : state;
+    return origin == self || full ? nullptr : &states_[origin];
   };
   for (const uint64_t origin : chain.closing()) {
     OriginState* state = known(Origin(origin));
-    if (state == nullptr) continue;
+    if (state == nullptr || state->closed_end) continue;
     state->frozen = true;
     state->dirty = true;
   }
   for (const internal::v1::Position& closed : chain.closed()) {
     OriginState* state = known(Origin(closed.origin()));
     if (state == nullptr) continue;
-    state->closed_end = Sequence(closed.sequence());
+    // Two who did not know of each other may have closed it; everybody ends with the lesser end, in
+    // whatever order they come.
+    const Sequence end(closed.sequence());
+    if (state->closed_end && *state->closed_end <= end) continue;
+    state->closed_end = end;
     state->frozen = false;
     // A token that names what is lost must not be satisfied by the chain entry that covers the
     // rest.

@@ -180,8 +180,12 @@ absl::StatusOr<WriteName> ReplicaCore::StageWrite(const LocalWrite& write, const
     if (auto status = local.Fit(i, stored, terms, replaced); !status.ok()) return status;
     // A seeding shows values that are newer than the positions. An own entry is applied at once,
     // so one that replaced such a value would not have its dependencies here.
-    if (auto missing = NotApplied(replaced); missing) {
-      return NotAppliedError(options_.replica, i, *missing);
+    if (NotApplied(replaced)) {
+      // But for what was lost, which nobody will ever have.
+      view_->DropLost(replaced);
+      if (auto missing = NotApplied(replaced); missing) {
+        return NotAppliedError(options_.replica, i, *missing);
+      }
     }
     items.push_back(*std::move(item));
   }
@@ -417,7 +421,11 @@ absl::Status ReplicaCore::StageClosing(const std::vector<Origin>& closing,
 absl::Status ReplicaCore::Tend(const Moment& now) {
   if (!failed_.ok()) return failed_;
   const HybridTime time = FromWallTime(clock_.Physical(now.wall, now.steady));
-  auto plan = membership_.Tend(time, seeds_view_ == nullptr);
+  for (const auto& [origin, sequence] : Awaited(origins_)) {
+    const OriginState* state = origins_.Find(origin);
+    if (state == nullptr || state->received == Sequence(0)) unheard_.Ask(origin, time);
+  }
+  auto plan = membership_.Tend(time, seeds_view_ == nullptr, *unheard_.unheard());
   if (!plan.ok()) return plan.status();
   if (plan->empty()) return absl::OkStatus();
   counters_.origins_closed += plan->closed.size();

@@ -167,6 +167,10 @@ class ReplicaCore {
   void SetRetention(const RetentionLimits& limits) { options_.retention = limits; }
   // Who the members are, by the topology in force. Without members nothing is closed or cleaned.
   void SetMembers(MemberSet members) { membership_.SetMembers(std::move(members)); }
+  // A member begins a stream by that start, as MemberTable::TakeBackPast().
+  void TakeBackPast(const ReplicaName& member, Origin start) {
+    membership_.TakeBackPast(member, start);
+  }
   // Takes note of what a member has, as `from` says.
   void ObserveMember(const internal::v1::MemberReport& report, const ReplicaName& from) {
     membership_.Observe(report, from);

@@ -18,7 +18,9 @@ Sequence SequenceIn(const SeedCut& cut, Origin origin) {
 SeedCut CutOf(const ReplicaView& view) {
   SeedCut cut;
   for (const OriginView& origin : view.origins) {
-    if (origin.applied == Sequence(0)) continue;
+    // Whoever jumps over the chain entry that closes an origin has to learn of it here.
+    const bool closes = origin.frozen || origin.closed_end.has_value();
+    if (origin.applied == Sequence(0) && !closes) continue;
     CutOrigin& out = cut[origin.origin];
     out.sequence = origin.applied;
     out.applied_time = origin.applied_time;
@@ -108,9 +110,10 @@ absl::StatusOr<SeedCut> ParseCut(const RepeatedPtrField<SeedPosition>& positions
     if (position.has_closed_end()) of.closed_end = Sequence(position.closed_end());
     of.frozen = position.frozen();
     of.knows = ParseKnown(position.knows());
-    if (position.origin() == 0 || position.sequence() == 0 ||
+    const bool says_nothing = of.sequence == Sequence(0) && !of.frozen && !of.closed_end;
+    if (position.origin() == 0 || says_nothing ||
         !cut.emplace(Origin(position.origin()), std::move(of)).second) {
-      return absl::DataLossError("a seeding's cut names an origin twice or without a sequence");
+      return absl::DataLossError("a seeding's cut names an origin twice or says nothing of it");
     }
   }
   return cut;

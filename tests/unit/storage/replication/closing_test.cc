@@ -67,12 +67,23 @@ class ClosingTest : public ::testing::Test {
       Report(name, start, {{kStart, 1}, {kPeer, 1}, {kOther, 1}, {origin, received, frozen}});
     }
   }
+  // The peer's next entry rests on that.
+  void Await(Origin origin, uint64_t sequence) {
+    origins_.At(kPeer).block =
+        OriginBlock{OriginBlock::Kind::kDependency, origin, Sequence(sequence), HybridTime()};
+  }
   KnownCluster Known() const { return {kSelf, kStart, origins_, table_}; }
 
   OriginTable origins_{kSelf};
   MemberTable table_{kSelf};
   uint64_t as_of_ = 0;
 };
+
+TEST_F(ClosingTest, WhatALaterStartCoversIsFinishedWhoeverClaimsToRunIt) {
+  AddOrigin(kGone, kOne, 5, 900).covered_by = kPeer;
+  Report(kOne, kGone, {{kGone, 5}});
+  EXPECT_TRUE(IsFinished(Known(), kGone));
+}
 
 TEST_F(ClosingTest, AnOwnEarlierStartIsFinishedAndThePresentOneIsNot) {
   AddOrigin(kBefore, kSelf, 5, 900);
@@ -102,55 +113,81 @@ TEST_F(ClosingTest, WhatAReplicaThatLeftHadIsFinished) {
 TEST_F(ClosingTest, AnOriginThatADiskLostIsAnnouncedOnceAllHaveTheSameOfIt) {
   AddOrigin(kBefore, kSelf, 5, 900);
   ReportBoth(kBefore, 5);
-  EXPECT_TRUE(PlanClosing(Known(), {}).empty()) << "its disk had everything";
-  const ClosingPlan plan = PlanClosing(Known(), {kBefore});
+  EXPECT_TRUE(PlanClosing(Known(), {}, {}).empty()) << "its disk had everything";
+  const ClosingPlan plan = PlanClosing(Known(), {kBefore}, {});
   EXPECT_THAT(plan.closing, ElementsAre(kBefore));
   EXPECT_THAT(plan.closed, IsEmpty());
+}
+
+TEST_F(ClosingTest, AnOriginWhoseDiskHadAllThatAnybodyHasIsAnnouncedIfEntriesWaitForMore) {
+  AddOrigin(kBefore, kSelf, 5, 900);
+  ReportBoth(kBefore, 5);
+  Await(kBefore, 5);
+  EXPECT_TRUE(PlanClosing(Known(), {}, {}).empty());
+  Await(kBefore, 6);
+  EXPECT_THAT(PlanClosing(Known(), {}, {}).closing, ElementsAre(kBefore));
+}
+
+TEST_F(ClosingTest, WhatEntriesWaitForOfAStartThatEverybodyDeniesIsClosedByTheFirstMember) {
+  ReportBoth(kGone, 0);
+  Await(kGone, 7);
+  EXPECT_TRUE(PlanClosing(Known(), {}, {}).empty()) << "somebody may have it";
+  EXPECT_THAT(PlanClosing(Known(), {}, {kGone}).closing, ElementsAre(kGone));
+  MemberTable second(kOne);
+  second.SetMembers({"f", {{kSelf, {}}, {kOne, {}}, {kTwo, {}}}});
+  EXPECT_TRUE(PlanClosing({kOne, kPeer, origins_, second}, {}, {kGone}).empty());
+
+  origins_.At(kGone).frozen = true;
+  EXPECT_TRUE(PlanClosing(Known(), {}, {kGone}).empty()) << "others may still take it";
+  ReportBoth(kGone, 0, true);
+  EXPECT_THAT(PlanClosing(Known(), {}, {kGone}).closed, ElementsAre(Pair(kGone, Sequence(0))));
+  origins_.At(kGone).closed_end = Sequence(0);
+  EXPECT_TRUE(PlanClosing(Known(), {}, {kGone}).empty());
 }
 
 TEST_F(ClosingTest, NothingIsAnnouncedWhileAMemberHasNotReportedOrHasMore) {
   AddOrigin(kBefore, kSelf, 5, 900);
   Report(kOne, kPeer, {{kStart, 1}, {kBefore, 5}});
-  EXPECT_TRUE(PlanClosing(Known(), {kBefore}).empty());
+  EXPECT_TRUE(PlanClosing(Known(), {kBefore}, {}).empty());
   Report(kTwo, kOther, {{kStart, 1}, {kBefore, 6}});
-  EXPECT_TRUE(PlanClosing(Known(), {kBefore}).empty());
+  EXPECT_TRUE(PlanClosing(Known(), {kBefore}, {}).empty());
   origins_.At(kBefore).received = Sequence(6);
-  EXPECT_TRUE(PlanClosing(Known(), {kBefore}).empty()) << "one member has less";
+  EXPECT_TRUE(PlanClosing(Known(), {kBefore}, {}).empty()) << "one member has less";
   Report(kOne, kPeer, {{kBefore, 6}});
-  EXPECT_THAT(PlanClosing(Known(), {kBefore}).closing, ElementsAre(kBefore));
+  EXPECT_THAT(PlanClosing(Known(), {kBefore}, {}).closing, ElementsAre(kBefore));
 }
 
 TEST_F(ClosingTest, NothingIsAnnouncedToWhoMayStillListenToTheOrigin) {
   AddOrigin(kBefore, kSelf, 5, 900);
   Report(kOne, kPeer, {{kStart, 1}, {kBefore, 5}});
   Report(kTwo, kOther, {{kBefore, 5}});
-  EXPECT_TRUE(PlanClosing(Known(), {kBefore}).empty());
+  EXPECT_TRUE(PlanClosing(Known(), {kBefore}, {}).empty());
 }
 
 TEST_F(ClosingTest, AnOriginIsClosedAtTheGreatestPositionOnceAllAreFrozen) {
   AddOrigin(kBefore, kSelf, 5, 900).frozen = true;
   Report(kOne, kPeer, {{kStart, 1}, {kBefore, 5, true}});
   Report(kTwo, kOther, {{kStart, 1}, {kBefore, 7}});
-  EXPECT_TRUE(PlanClosing(Known(), {kBefore}).empty());
+  EXPECT_TRUE(PlanClosing(Known(), {kBefore}, {}).empty());
   Report(kTwo, kOther, {{kBefore, 7, true}});
-  EXPECT_THAT(PlanClosing(Known(), {kBefore}).closed, ElementsAre(Pair(kBefore, Sequence(7))));
+  EXPECT_THAT(PlanClosing(Known(), {kBefore}, {}).closed, ElementsAre(Pair(kBefore, Sequence(7))));
   origins_.At(kBefore).closed_end = Sequence(7);
-  EXPECT_TRUE(PlanClosing(Known(), {kBefore}).empty());
+  EXPECT_TRUE(PlanClosing(Known(), {kBefore}, {}).empty());
 }
 
 TEST_F(ClosingTest, TheFirstMemberByNameClosesForAReplicaThatLeft) {
   AddOrigin(kGone, kLeft, 5, 900);
   ReportBoth(kGone, 5);
-  EXPECT_THAT(PlanClosing(Known(), {}).closing, ElementsAre(kGone));
+  EXPECT_THAT(PlanClosing(Known(), {}, {}).closing, ElementsAre(kGone));
   table_.SetMembers({"f", {{ReplicaName("a/a"), {}}, {kSelf, {}}, {kOne, {}}, {kTwo, {}}}});
-  EXPECT_TRUE(PlanClosing(Known(), {}).empty());
+  EXPECT_TRUE(PlanClosing(Known(), {}, {}).empty());
 }
 
 TEST_F(ClosingTest, AReplicaHasLeftOnceEveryMemberHasTheTopologyThatSaysSo) {
   AddOrigin(kGone, kLeft, 5, 900);
   Report(kOne, kPeer, {{kStart, 1}, {kGone, 5}});
   Report(kTwo, kOther, {{kStart, 1}, {kGone, 5}}, "older");
-  EXPECT_TRUE(PlanClosing(Known(), {}).empty());
+  EXPECT_TRUE(PlanClosing(Known(), {}, {}).empty());
 }
 
 TEST_F(ClosingTest, WhatAChainEntryEndsIsNotClosedBesides) {
@@ -158,7 +195,7 @@ TEST_F(ClosingTest, WhatAChainEntryEndsIsNotClosedBesides) {
   gone.covered_by = Origin(105);
   gone.covered_end = Sequence(5);
   ReportBoth(kGone, 5);
-  EXPECT_TRUE(PlanClosing(Known(), {}).empty());
+  EXPECT_TRUE(PlanClosing(Known(), {}, {}).empty());
 }
 
 TEST_F(ClosingTest, EverythingIsAppliedUpToTheLeastWatermarkOfALiveOrigin) {

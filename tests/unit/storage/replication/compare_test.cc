@@ -208,6 +208,34 @@ TEST_F(CompareTest, WhatASeedingBroughtOfALostEntryComesToEverybody) {
   EXPECT_EQ(ItemAt(mesh_, 1, key).value(), "ahead");
 }
 
+TEST_F(CompareTest, WhatASeedingBroughtFromBeyondTheEndOfAnOldDiskComesToEverybody) {
+  const std::string key = ItemKey("all", "id6", "");
+  const Origin origin = mesh_.core(1).self();
+  mesh_.Crash(1);
+  mesh_.Start(1);
+  Settle();
+  ASSERT_NE(mesh_.core(0).view()->Find(origin)->covered_by, Origin(0));
+  // Of the earlier start: a copy of its disk that has less is all that there is of it.
+  StoredItem ahead = ItemAt(mesh_, 0, key);
+  ahead.set_origin(origin.value());
+  ahead.set_sequence(mesh_.core(0).view()->AppliedOf(origin).value() + 5);
+  ahead.set_timestamp(ahead.timestamp() + 1);
+  ahead.set_value("ahead");
+  TamperPut(mesh_, 0, key, ahead);
+
+  RepairBothWays();
+  ExpectAgreed();
+  EXPECT_EQ(ItemAt(mesh_, 1, key).value(), "ahead");
+  // Nobody will ever have what it rests on, so a write over it waits for nothing.
+  Settle();
+  for (int at = 0; at < 2; ++at) {
+    const auto name = mesh_.Put(at, "all", "id6", "over");
+    EXPECT_TRUE(name.ok()) << name.status();
+  }
+  Settle();
+  for (int at = 0; at < 2; ++at) EXPECT_EQ(mesh_.Get(at, "all", "id6"), "over");
+}
+
 TEST_F(CompareTest, MoreThanOneComparisonNamesIsRepairedByTheNext) {
   for (int i = 0; i < 120; ++i) {
     ASSERT_TRUE(mesh_.Put(0, "all", absl::StrCat("more", i), "value").ok());
@@ -449,6 +477,7 @@ TEST_F(CompareInitiatorTest, FetchedItemsThatWereNotAskedForOrAreTooNewAreRefuse
   garbled.mutable_fetched()->mutable_items(0)->set_item("\xff");
   EXPECT_EQ(Take(garbled), absl::StatusCode::kDataLoss);
   CompareResponse ahead = fetched;
+  item.set_origin(mesh_.core(1).self().value());
   item.set_sequence(1'000'000);
   ahead.mutable_fetched()->mutable_items(0)->set_item(item.SerializeAsString());
   EXPECT_EQ(Take(ahead), absl::StatusCode::kDataLoss);

@@ -68,6 +68,19 @@ TEST_F(MemberTableTest, HearsayOfTheSameTimeTakesBackNothingThatAMemberSaysItsel
   EXPECT_FALSE(table_.Find(kOne)->kept.contains("some"));
 }
 
+TEST_F(MemberTableTest, AStartThatBeginsAStreamIsNotPastWhateverOthersThought) {
+  EXPECT_TRUE(table_.Observe(ReportOf(kOne, 2, 10, 5), kOne));
+  // An earlier start whose clock was ahead.
+  EXPECT_TRUE(table_.Observe(ReportOf(kOne, 1, 5000, 5), kTwo));
+  EXPECT_FALSE(table_.Observe(ReportOf(kOne, 2, 6000, 6), kTwo));
+  table_.TakeBackPast(kOne, Origin(2));
+  EXPECT_TRUE(table_.Observe(ReportOf(kOne, 2, 11, 6), kOne));
+  EXPECT_EQ(table_.Find(kOne)->start, Origin(2));
+  EXPECT_FALSE(table_.Observe(ReportOf(kOne, 1, 9000, 7), kTwo));
+  EXPECT_FALSE(table_.Observe(ReportOf(kOne, 1, 9000, 7), kOne)) << "a process that was replaced";
+  EXPECT_EQ(table_.Find(kOne)->start, Origin(2));
+}
+
 TEST_F(MemberTableTest, ANamespaceThatIsNotWholeCountsAsNotApplied) {
   MemberReport report = ReportOf(kOne, 1, 10, 5);
   report.add_partial_namespaces("some");

@@ -348,6 +348,46 @@ TEST(MeshUnheardTest, AStartThatIsOnSomeDiskIsNotLost) {
   EXPECT_TRUE(mesh.core(0).view()->Covers(token));
 }
 
+TEST(MeshUnheardTest, WhatEntriesWaitForOfAStartThatNobodyHasAnyMoreIsClosed) {
+  Mesh mesh(3);
+  mesh.EnableUpkeep();
+  mesh.ConnectAll();
+  ASSERT_TRUE(mesh.Settle());
+  // What a start of 2 writes comes to 1 only, and 0 has what 1 writes upon it.
+  mesh.Crash(2);
+  mesh.Start(2);
+  ASSERT_TRUE(mesh.Put(2, "all", "x", "1").ok());
+  const Origin gone = mesh.core(2).self();
+  for (const auto& [from, to] : {std::pair(0, 1), std::pair(0, 2), std::pair(1, 2)}) {
+    mesh.Cut(from, to);
+    mesh.Cut(to, from);
+  }
+  mesh.Connect(2, 1);
+  ASSERT_TRUE(mesh.Settle(false));
+  SessionToken token;
+  ASSERT_EQ(mesh.Get(1, "all", "x", &token), "1");
+  ASSERT_TRUE(mesh.Put(1, "all", "y", "2", &token).ok());
+  mesh.Connect(1, 0);
+  ASSERT_TRUE(mesh.Settle(false));
+  ASSERT_EQ(mesh.Get(0, "all", "y"), std::nullopt);
+  ASSERT_EQ(mesh.core(0).view()->ReceivedOf(gone), Sequence(0));
+  for (const int at : {1, 2}) {
+    mesh.Crash(at);
+    mesh.WipeDisk(at);
+    mesh.Start(at);
+  }
+  for (int i = 0; i < 6; ++i) {
+    mesh.ConnectAll();
+    mesh.Advance(absl::Seconds(1));
+    ASSERT_TRUE(mesh.Settle());
+  }
+  for (int at = 0; at < 3; ++at) {
+    EXPECT_THAT(mesh.core(at).view()->Find(gone)->closed_end, Optional(Sequence(0))) << at;
+    EXPECT_EQ(mesh.Get(at, "all", "y"), "2") << at;
+  }
+  EXPECT_GT(mesh.core(0).counters().positions_lost, 0u);
+}
+
 TEST_F(MeshMembersTest, ARegionThatLeftHoldsUpNothing) {
   ASSERT_TRUE(mesh_.Put(2, "all", "x", "1").ok());
   Settle();

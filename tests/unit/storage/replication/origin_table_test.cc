@@ -247,6 +247,18 @@ TEST_F(OriginTableTest, AChainEntryFreezesAndClosesOriginsButNeverTheOneThatRuns
   EXPECT_FALSE(table_.Find(kThird)->frozen);
 }
 
+TEST_F(OriginTableTest, OfTwoEndsOfAnOriginTheLesserCountsInWhateverOrderTheyCome) {
+  for (const auto& [first, second] : {std::pair(7, 9), std::pair(9, 7)}) {
+    OriginTable table(ReplicaName("r0/a"));
+    for (const int end : {first, second}) {
+      OriginChain chain;
+      *chain.add_closed() = At(kOther, end)[0];
+      table.ApplyClosing(chain, kSelf);
+    }
+    EXPECT_EQ(table.Find(kOther)->closed_end, Sequence(7));
+  }
+}
+
 TEST_F(OriginTableTest, ATokenBeyondAClosedEndIsNotHiddenByTheChainEntryThatCoversTheRest) {
   table_.Cover(table_.At(kOther), StampAt(kThird, 1), Sequence(9));
   OriginChain chain;

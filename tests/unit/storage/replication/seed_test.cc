@@ -547,6 +547,24 @@ TEST(SeedCutTest, TheLesserOfTwoCutsIsTheLesserOfEachOrigin) {
   EXPECT_EQ(SequenceIn(least, Origin(2)), Sequence(0));
 }
 
+TEST(SeedCutTest, AnOriginThatIsBeingClosedIsNamedThoughNothingOfItIsThere) {
+  ReplicaView view;
+  for (const uint64_t origin : {1, 2, 3}) {
+    OriginView one;
+    one.origin = Origin(origin);
+    view.origins.push_back(one);
+  }
+  view.origins[0].frozen = true;
+  view.origins[1].closed_end = Sequence(0);
+  internal::v1::SeedChunk chunk;
+  AddCut(CutOf(view), chunk.mutable_cut());
+  const auto cut = ParseCut(chunk.cut());
+  ASSERT_TRUE(cut.ok()) << cut.status();
+  EXPECT_EQ(cut->size(), 2u);
+  EXPECT_TRUE(cut->at(Origin(1)).frozen);
+  EXPECT_EQ(cut->at(Origin(2)).closed_end, Sequence(0));
+}
+
 TEST(SeedCutTest, AChainEntryCountsOnlyWhereTheLesserCutHasIt) {
   SeedCut a;
   a[Origin(1)].sequence = Sequence(10);
