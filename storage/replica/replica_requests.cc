@@ -2,6 +2,7 @@
 // queued for the commit thread, and what has to wait for its token is put aside.
 #include <utility>
 
+#include "common/session/token_bundle.h"
 #include "common/status/error.h"
 #include "common/store/validate.h"
 #include "storage/replica/refusals.h"
@@ -70,7 +71,7 @@ absl::Status Replica::Impl::TryExecute(const CallContext& context, const StoreRe
   if (write && !published->view->HoldsWhole(info->name.value())) {
     return NotWholeError(options_.name, *published->view, *info);
   }
-  auto token = SessionToken::Parse(*parts->token, cluster_);
+  auto token = ParseTokens(*parts->token, cluster_);
   if (!token.ok()) return token.status();
   if (write) {
     absl::Status acks = CheckAcks(*published, *info, request.mutate().options());
