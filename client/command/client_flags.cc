@@ -21,6 +21,7 @@ namespace {
 v1::RegionChoice ChoiceOf(const std::string& region) {
   if (region == "client") return v1::REGION_CHOICE_CLIENT;
   if (region == "gateway") return v1::REGION_CHOICE_GATEWAY;
+  if (region == "fastest") return v1::REGION_CHOICE_FASTEST;
   return v1::REGION_CHOICE_UNSPECIFIED;
 }
 
@@ -65,8 +66,8 @@ void RecordFlags::Declare(Flags& flags, CallKind kind) {
                "HOMEPORT_TOKEN");
   flags.String("--session", &session_file,
                "A file that carries the session token from call to call");
-  flags.Choice("--region", &region, {"client", "gateway"},
-               "Who chooses the region: the client's place, or this gateway");
+  flags.Choice("--region", &region, {"client", "gateway", "fastest"},
+               "Who chooses the region: the client's place, this gateway, or who answers first");
   flags.Switch("--local-only", &local_only, "This gateway's own replica, or an error");
   if (kind == CallKind::kRead) {
     flags.Choice("--level", &level, {"eventual", "session", "bounded", "latest"},

@@ -27,8 +27,8 @@ int RunExplain(const Arguments& arguments) {
   flags.String("--namespace", &name_space, "The namespace", "HOMEPORT_NAMESPACE");
   flags.Switch("--write", &write, "A write; a read if not given");
   flags.Switch("--local-only", &local_only, "With the option of this name");
-  flags.Choice("--region", &region, {"client", "gateway"},
-               "Who chooses the region: the client's place, or this gateway");
+  flags.Choice("--region", &region, {"client", "gateway", "fastest"},
+               "Who chooses the region: the client's place, this gateway, or who answers first");
   options.Declare(flags);
   if (auto code = flags.ParseOrExit(arguments)) return *code;
 
@@ -41,6 +41,7 @@ int RunExplain(const Arguments& arguments) {
   request.set_local_only(local_only);
   if (region == "client") request.set_region_choice(v1::REGION_CHOICE_CLIENT);
   if (region == "gateway") request.set_region_choice(v1::REGION_CHOICE_GATEWAY);
+  if (region == "fastest") request.set_region_choice(v1::REGION_CHOICE_FASTEST);
   auto response = (*client)->ExplainRoute(request);
   if (!response.ok()) return Fail(response.status(), CallKind::kRead);
   fputs((options.json ? ToJson(*response)

@@ -122,9 +122,13 @@ absl::StatusOr<std::shared_ptr<const Topology>> Topology::Create(internal::v1::T
   }
 
   for (const auto& space : proto.namespaces()) {
-    NamespaceInfo info{NamespaceName(space.name()), {},
-                       space.region_choice(),       space.default_consistency(),
-                       space.item_type(),           ToAbslDuration(space.ttl())};
+    NamespaceInfo info{NamespaceName(space.name()),
+                       {},
+                       space.region_choice(),
+                       space.default_consistency(),
+                       space.item_type(),
+                       ToAbslDuration(space.ttl()),
+                       space.serve_stale_when_isolated()};
     for (const auto& name : space.regions()) {
       info.regions.push_back(topology->region_index_.at(name));
     }

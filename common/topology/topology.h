@@ -47,6 +47,8 @@ struct NamespaceInfo {
   internal::v1::ItemType item_type = internal::v1::ITEM_TYPE_REGISTER;  // never UNSPECIFIED
   // How long a value lives whose write does not say; zero: for ever.
   absl::Duration ttl = absl::ZeroDuration();
+  // A region that is cut off from all others that hold it serves reads older than was asked for.
+  bool serve_stale_when_isolated = false;
   // True if region `index` may hold the namespace.
   bool HeldBy(int index) const;
 };

@@ -17,10 +17,19 @@
 namespace homeport {
 
 struct Dispatcher::Shared {
+  Shared(const Clock* clock_in, StoreLookup stores_in, HealthTracker* health_in,
+         const DispatchOptions& options_in)
+      : clock(clock_in),
+        stores(std::move(stores_in)),
+        health(health_in),
+        options(options_in),
+        retries(options_in.retries) {}
+
   const Clock* clock;
   StoreLookup stores;
   HealthTracker* health;
   DispatchOptions options;
+  mutable LoadBudget retries;
 };
 
 // One request on its way. Held by whoever will take its next step: the loop in Advance(), and the
@@ -49,6 +58,7 @@ class Dispatcher::Run : public std::enable_shared_from_this<Dispatcher::Run> {
                        {{"waited_for", "gateway"}}));
       return;
     }
+    shared_->retries.OnRequest();
     if (!ChooseNext()) return;
     Advance();
   }
@@ -115,6 +125,13 @@ class Dispatcher::Run : public std::enable_shared_from_this<Dispatcher::Run> {
     return true;
   }
 
+  bool TriedAll() const {
+    for (const Attempt& attempt : plan_.attempts) {
+      if (!WasTried(attempt.target)) return false;
+    }
+    return true;
+  }
+
   bool WasTried(Target target) const {
     for (const Tried& tried : tried_) {
       if (tried.target == target) return true;
@@ -132,7 +149,10 @@ class Dispatcher::Run : public std::enable_shared_from_this<Dispatcher::Run> {
   // then nothing of it may be touched.
   bool TakeAnswer() {
     now_ = shared_->clock->SteadyNow();
-    const Judgement judgement = Judge(answer_, facts_);
+    RetryFacts facts = facts_;
+    // The replica says whether it had to.
+    if (answer_.ok()) facts.may_wait = facts.may_wait && response_->waited();
+    const Judgement judgement = Judge(answer_, facts);
     if (judgement.outcome) {
       shared_->health->OnOutcome(current_->target, *judgement.outcome, now_ - asked_at_, now_);
     }
@@ -152,7 +172,7 @@ class Dispatcher::Run : public std::enable_shared_from_this<Dispatcher::Run> {
     }
     if (judgement.step == NextStep::kRepeat) {
       unknown_ = std::move(answer_);
-      if (now_ < context_.deadline && !Cancelled()) return Again();
+      if (now_ < context_.deadline && !Cancelled() && MayRetry()) return Again();
       Finish(WithTried(*std::move(unknown_)));
       return false;
     }
@@ -164,7 +184,19 @@ class Dispatcher::Run : public std::enable_shared_from_this<Dispatcher::Run> {
     } else if (!unreached_error_) {
       unreached_error_ = std::move(answer_);
     }
-    return GoOn();
+    const bool failed = judgement.outcome == HealthTracker::Outcome::kFailure ||
+                        judgement.outcome == HealthTracker::Outcome::kTimeout ||
+                        judgement.outcome == HealthTracker::Outcome::kBroken;
+    return GoOn(failed);
+  }
+
+  bool MayRetry() {
+    if (shared_->retries.Take(now_)) {
+      ++retries_;
+    } else {
+      retry_denied_ = true;
+    }
+    return !retry_denied_;
   }
 
   // The second asking of a write whose first outcome is unknown: its id makes an answer of the
@@ -183,12 +215,17 @@ class Dispatcher::Run : public std::enable_shared_from_this<Dispatcher::Run> {
   }
 
   // Goes on with another replica, or ends the run.
-  bool GoOn() {
+  bool GoOn(bool failed) {
     if (Cancelled()) {
       Finish(WithTried(absl::CancelledError("the caller cancelled the request")));
       return false;
     }
     if (now_ >= context_.deadline || sent_ >= shared_->options.attempts_max) {
+      FinishUnanswered();
+      return false;
+    }
+    // With nowhere to go nothing is taken from the budget.
+    if (failed && !TriedAll() && !MayRetry()) {
       FinishUnanswered();
       return false;
     }
@@ -263,6 +300,7 @@ class Dispatcher::Run : public std::enable_shared_from_this<Dispatcher::Run> {
 
   // `error` with metadata `tried`: "eu-west/a REGION_UNREACHABLE, us-east/a OVERLOADED".
   absl::Status WithTried(absl::Status error) const {
+    if (retry_denied_) error = WithErrorMetadata(std::move(error), "retry", "denied");
     return WithErrorMetadata(
         std::move(error), "tried",
         absl::StrJoin(tried_, ", ", [this](std::string* out, const Tried& tried) {
@@ -274,7 +312,8 @@ class Dispatcher::Run : public std::enable_shared_from_this<Dispatcher::Run> {
   void Finish(absl::Status status) {
     const Attempt& attempt = current_ ? *current_ : plan_.attempts.front();
     const DispatchResult result{attempt.target, attempt.reason,
-                                static_cast<int>(tried_.size()) + (status.ok() ? 1 : 0)};
+                                static_cast<int>(tried_.size()) + (status.ok() ? 1 : 0), retries_,
+                                retry_denied_};
     Done done = std::move(done_);
     done(std::move(status), result);
   }
@@ -297,12 +336,14 @@ class Dispatcher::Run : public std::enable_shared_from_this<Dispatcher::Run> {
   std::optional<absl::Status> reached_error_;
   std::optional<absl::Status> unreached_error_;
   int sent_ = 0;
+  int retries_ = 0;
+  bool retry_denied_ = false;
   absl::InlinedVector<Tried, 1> tried_;
 };
 
 Dispatcher::Dispatcher(const Clock* clock, StoreLookup stores, HealthTracker* health,
                        DispatchOptions options)
-    : shared_(std::make_shared<const Shared>(Shared{clock, std::move(stores), health, options})) {}
+    : shared_(std::make_shared<const Shared>(clock, std::move(stores), health, options)) {}
 
 std::shared_ptr<const StoreFreshness> Dispatcher::FreshnessOf(Target target) const {
   const std::shared_ptr<RecordStore> store = shared_->stores(target);

@@ -8,6 +8,7 @@
 #include "common/store/record_store.h"
 #include "common/time/clock.h"
 #include "gateway/dispatch/health_tracker.h"
+#include "gateway/dispatch/load_budget.h"
 #include "gateway/route/plan.h"
 #include "gateway/route/router.h"
 
@@ -27,6 +28,9 @@ struct DispatchOptions {
   double reserve_share = 0.5;
   // What a read waits at most for a replica that it probes, if there is another one to go to.
   absl::Duration probe_time_max = absl::Seconds(1);
+  // What retries are paid from. A retry is a call that follows one which was sent and failed: that
+  // a replica is behind, or was not reached, makes the next call none.
+  LoadBudgetOptions retries = {};
 };
 
 // How an answer was got.
@@ -36,6 +40,10 @@ struct DispatchResult {
   v1::RouteReason reason = v1::ROUTE_REASON_UNSPECIFIED;
   // Attempts that were made, those that reached no replica included.
   int attempts = 0;
+  // Of these, retries that were paid for.
+  int retries = 0;
+  // One more was refused by the budget.
+  bool retry_denied = false;
 };
 
 // Tries the replicas of a plan, one at a time, until one answers.
@@ -63,6 +71,7 @@ class Dispatcher {
   //   CANCELLED              the caller cancelled between attempts
   //   DEADLINE_EXCEEDED      with `waited_for` "gateway": the time was over before anything was
   //   sent
+  // When the budget allows no retry, the error is that of the last replica, with `retry` "denied".
   // An error that is not the request's own has in its metadata `tried` the replicas that were
   // tried, in order, each with how it ended: "eu-west/a REGION_UNREACHABLE, us-east/a OVERLOADED".
   void Dispatch(Plan plan, const CallContext& context, const internal::v1::StoreRequest& request,

@@ -11,9 +11,7 @@
 namespace homeport {
 namespace {
 
-// Weights of the newest sample in the running means.
-constexpr double kRecentWeight = 1.0 / 16;
-constexpr double kLongRunWeight = 1.0 / 1024;
+// The weight of the newest sample in the running mean.
 constexpr double kRoundTripWeight = 1.0 / 8;
 // A caller is in a hurry who waits for less than this many times what an answer usually takes.
 constexpr double kFairFactor = 2;
@@ -22,33 +20,11 @@ bool IsIn(HealthState state) {
   return state == HealthState::kUnknown || state == HealthState::kHealthy;
 }
 
-// The means of one replica's latencies.
-class Latencies {
- public:
-  void Add(absl::Duration latency) {
-    const double sample = absl::ToDoubleSeconds(latency);
-    ++samples_;
-    // A plain mean until the weights take over, so that the first samples are not overrated.
-    recent_ += (sample - recent_) * std::max(kRecentWeight, 1.0 / samples_);
-    long_run_ += (sample - long_run_) * std::max(kLongRunWeight, 1.0 / samples_);
-  }
-  bool Slow(const HealthOptions& options) const {
-    return samples_ >= options.slow_samples_min && recent() > options.slow_floor &&
-           recent_ > options.slow_factor * long_run_;
-  }
-  // What was slow is forgotten; what is usual is not.
-  void Forgive() { recent_ = long_run_; }
-  absl::Duration recent() const { return absl::Seconds(recent_); }
-  absl::Duration long_run() const { return absl::Seconds(long_run_); }
-
- private:
-  int64_t samples_ = 0;
-  double recent_ = 0;
-  double long_run_ = 0;
-};
-
 // What is known of one replica.
 struct Record {
+  explicit Record(const HealthOptions& options)
+      : answers(options.slow_answers), pings(options.slow_pings) {}
+
   HealthState health = HealthState::kUnknown;
   std::string reason;
   // Why it was ejected.
@@ -60,7 +36,8 @@ struct Record {
   SteadyTime returned_at;
   SteadyTime probing_since;
   SteadyTime probe_turn_until;
-  Latencies latencies;
+  LatencyWatch answers;
+  LatencyWatch pings;
   absl::Duration round_trip;
   bool round_trip_measured = false;
 };
@@ -122,7 +99,8 @@ struct HealthTracker::State {
     record.failures_in_row = 0;
     if (record.health == HealthState::kHealthy) return;
     if (!IsIn(record.health)) {
-      record.latencies.Forgive();
+      record.answers.Forgive();
+      record.pings.Forgive();
       record.returned_at = now;
     }
     record.health = HealthState::kHealthy;
@@ -148,8 +126,50 @@ struct HealthTracker::State {
   // Whether an answer could be expected of the replica within `latency`: callers in a hurry say
   // nothing against it.
   bool Fair(const Record& record, absl::Duration latency) const {
-    return latency >= std::max({options.slow_floor, kFairFactor * record.round_trip,
-                                kFairFactor * record.latencies.long_run()});
+    return latency >= std::max({options.slow_answers.floor, kFairFactor * record.round_trip,
+                                kFairFactor * record.answers.usual()});
+  }
+
+  // How soon an answer of a replica is to be expected.
+  static absl::Duration ExpectedOf(const Record& record) {
+    const LatencyWatch& answers = record.answers;
+    const absl::Duration answer = answers.IsSuspect() ? answers.recent() : answers.usual();
+    return std::max(answer, record.pings.IsSuspect() ? record.pings.recent() : record.round_trip);
+  }
+
+  // Whether taking the traffic of a replica that takes `recent` elsewhere would help.
+  bool PeersAreFaster(const Record& slow, absl::Duration recent, SteadyTime now) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
+    bool faster = false;
+    int heard = 0;
+    int suspect = 0;
+    for (const std::vector<Record>& region : records) {
+      for (const Record& record : region) {
+        if (&record == &slow || !IsIn(record.health)) continue;
+        faster = faster || ExpectedOf(record) < recent;
+        if (std::max(record.answers.last(), record.pings.last()) + options.slow_peers < now) {
+          continue;
+        }
+        ++heard;
+        suspect += record.answers.IsSuspect() || record.pings.IsSuspect();
+      }
+    }
+    return faster && suspect * 2 <= heard;
+  }
+
+  // Ejects the replica if `watch`, of its answers or pings, says that it is slow.
+  void JudgeSlowness(Record& record, const LatencyWatch& watch, absl::string_view what,
+                     SteadyTime now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
+    if (!IsIn(record.health) || !watch.IsSlow()) return;
+    if (!PeersAreFaster(record, watch.recent(), now)) return;
+    EjectSlow(record, watch.recent(), watch.usual(), what, now);
+  }
+  void EjectSlow(Record& record, absl::Duration recent, absl::Duration usual,
+                 absl::string_view what, SteadyTime now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
+    Eject(record, Record::Cause::kSlow,
+          absl::StrFormat("slow: %s take %.0f ms lately, %.0f ms before", what,
+                          absl::ToDoubleMilliseconds(recent), absl::ToDoubleMilliseconds(usual)),
+          now);
   }
 
   const HealthOptions options;
@@ -170,7 +190,7 @@ HealthTracker::HealthTracker(std::shared_ptr<const Topology> topology, GatewayFa
   absl::MutexLock lock(&state_->mutex);
   const std::vector<RegionInfo>& regions = topology_->regions();
   for (int region = 0; region < static_cast<int>(regions.size()); ++region) {
-    std::vector<Record> records(regions[region].replicas.size());
+    std::vector<Record> records(regions[region].replicas.size(), Record(state_->options));
     for (int replica = 0; replica < static_cast<int>(records.size()); ++replica) {
       Record& record = records[replica];
       record.round_trip = topology_->RoundTrip(gateway.self_region, region);
@@ -196,17 +216,20 @@ void HealthTracker::OnOutcome(Target target, Outcome outcome, absl::Duration lat
   if (!IsIn(record.health) && now - latency < record.ejected_at) return;
   // That it answers is not news of one that was too slow.
   if (record.health == HealthState::kEjected && record.cause == Record::Cause::kSlow) return;
+  // Nor is it if the answer was as slow.
+  if (record.health == HealthState::kProbing && record.cause == Record::Cause::kSlow) {
+    if (outcome == Outcome::kSuccess && record.answers.WouldBeSlow(latency)) {
+      return state.EjectSlow(record, latency, record.answers.usual(), "answers", now);
+    }
+    if (outcome == Outcome::kAlive && record.pings.IsSuspect()) {
+      return state.EjectSlow(record, record.pings.recent(), record.pings.usual(), "pings", now);
+    }
+  }
   switch (outcome) {
     case Outcome::kSuccess:
       state.Return(record, now);
-      record.latencies.Add(latency);
-      if (record.latencies.Slow(state.options)) {
-        state.Eject(record, Record::Cause::kSlow,
-                    absl::StrFormat("slow: %.0f ms on average lately, %.0f ms before",
-                                    absl::ToDoubleMilliseconds(record.latencies.recent()),
-                                    absl::ToDoubleMilliseconds(record.latencies.long_run())),
-                    now);
-      }
+      record.answers.Add(latency, now);
+      state.JudgeSlowness(record, record.answers, "answers", now);
       return;
     case Outcome::kAlive:
       state.Return(record, now);
@@ -242,6 +265,8 @@ void HealthTracker::OnRoundTrip(Target target, absl::Duration round_trip, Steady
       (!IsIn(record.health) && record.cause == Record::Cause::kUnreachable && !held_out)) {
     state.Return(record, now);
   }
+  record.pings.Add(round_trip, now);
+  state.JudgeSlowness(record, record.pings, "pings", now);
 }
 
 void HealthTracker::OnConnectionLost(Target target, const std::string& reason, SteadyTime now) {
@@ -269,7 +294,8 @@ std::shared_ptr<const HealthSnapshot> HealthTracker::Snapshot(SteadyTime now) {
         for (Record& record : region) {
           state.Tick(record, now);
           targets.push_back({record.health, record.round_trip, record.round_trip_measured,
-                             IsIn(record.health) ? std::string() : record.reason});
+                             IsIn(record.health) ? std::string() : record.reason,
+                             !IsIn(record.health) && record.cause == Record::Cause::kUnreachable});
           if (record.health == HealthState::kEjected) {
             stale_at = std::min(stale_at, absl::ToInt64Nanoseconds(record.ejected_until));
           }

@@ -1,9 +1,15 @@
 // Which replicas are fit to be asked, by success and latency. No I/O: time comes with each call.
 //
 // Outlier detection after Envoy's: failures in a row eject a replica for a time that doubles with
-// each ejection; then single probes are let through (half open) until one succeeds. Latency: a
-// replica whose recent latency is far above its own past is ejected the same way. At least one
+// each ejection; then single probes are let through (half open) until one succeeds. At least one
 // replica of the topology always stays in.
+//
+// A slow replica is ejected the same way. Answers and pings are judged apart, each against their
+// own past (latency_watch.h), and the replica against its peers: it stays if no other one that is
+// in is expected to answer sooner, since sending its traffic there would help nobody, and while
+// more than half of the others that were heard of lately have become slow as well, since then it is
+// this gateway that is. One that is ten times as slow as usual is out within 1.5 s and three
+// answers. A probe that is as slow as what it was ejected for sends it out again.
 //
 // What the replica's own traffic can not tell, pings do: one that was ejected because it could not
 // be reached comes back with the first ping that is answered, so that it need not wait for a
@@ -20,6 +26,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "common/time/clock.h"
+#include "gateway/dispatch/latency_watch.h"
 #include "gateway/route/plan.h"
 
 namespace homeport {
@@ -30,11 +37,11 @@ struct HealthOptions {
   // in for the longest time out starts over.
   absl::Duration ejection_time = absl::Seconds(1);
   int ejection_time_factor_max = 10;
-  // A replica is slow when the mean of its recent latencies is above this factor times its long-run
-  // mean, and above `slow_floor`. Judged from `slow_samples_min` latencies on.
-  double slow_factor = 5;
-  absl::Duration slow_floor = absl::Milliseconds(50);
-  int slow_samples_min = 100;
+  // How answers are judged, and pings, of which few come.
+  LatencyWatchOptions slow_answers = {};
+  LatencyWatchOptions slow_pings = {.samples_min = 8};
+  // Another replica counts as heard of for so long after its last answer or ping.
+  absl::Duration slow_peers = absl::Seconds(2);
   // A probe that nobody reported the end of gives up its turn after this time.
   absl::Duration probe_turn = absl::Seconds(1);
 };

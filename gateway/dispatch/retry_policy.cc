@@ -32,15 +32,20 @@ RetryFacts FactsOf(const internal::v1::StoreRequest& request) {
     return RetryFacts{.may_wait = !options.session_token().empty() ||
                                   options.consistency() == v1::CONSISTENCY_LEVEL_BOUNDED};
   };
+  const auto scan = [&read](const v1::ReadOptions& options) {
+    RetryFacts facts = read(options);
+    facts.scan = true;
+    return facts;
+  };
   switch (request.operation_case()) {
     case StoreRequest::kGet:
       return read(request.get().options());
     case StoreRequest::kBatchGet:
       return read(request.batch_get().options());
     case StoreRequest::kListItems:
-      return read(request.list_items().options());
+      return scan(request.list_items().options());
     case StoreRequest::kListRecords:
-      return read(request.list_records().options());
+      return scan(request.list_records().options());
     case StoreRequest::kMutate: {
       const v1::WriteOptions& options = request.mutate().options();
       return {.write = true,
@@ -55,9 +60,9 @@ RetryFacts FactsOf(const internal::v1::StoreRequest& request) {
 
 Judgement Judge(const absl::Status& status, const RetryFacts& facts) {
   if (status.ok()) {
-    // Writes wait for a sync and for their token, reads for a token or for watermarks, so their
-    // time says little of the replica.
-    const bool timed = !facts.write && !facts.may_wait;
+    // Writes wait for a sync and for their token, reads for a token or for watermarks, and a scan
+    // takes as long as there is data, so their time says little of the replica.
+    const bool timed = !facts.write && !facts.may_wait && !facts.scan;
     return {NextStep::kAnswer, false, timed ? Outcome::kSuccess : Outcome::kAlive};
   }
   if (status.code() == absl::StatusCode::kCancelled) return {NextStep::kAnswer, false, {}};

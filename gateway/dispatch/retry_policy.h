@@ -32,6 +32,7 @@ struct RetryFacts {
   bool write = false;
   bool has_request_id = false;  // writes
   bool may_wait = false;        // reads: the latency may be that of a token or of watermarks
+  bool scan = false;            // reads: of however much there is
 };
 
 RetryFacts FactsOf(const internal::v1::StoreRequest& request);

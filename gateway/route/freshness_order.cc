@@ -61,8 +61,9 @@ void OrderByFreshness(const FreshnessFacts& facts, Plan& plan) {
     candidates.push_back({attempt, answer, GroupOf(facts, answer)});
   }
   const Candidate first = candidates.front();
+  const bool fastest = plan.reason == v1::ROUTE_REASON_FASTEST;
   const bool keeps_first =
-      first.group == 1 ||
+      (first.group == 1 && !fastest) ||
       (first.group == 0 && *first.answer <= RoundTripOf(facts, first.attempt.target));
   // First as if all were healthy: the ranks are of that order.
   std::stable_sort(
@@ -86,7 +87,9 @@ void OrderByFreshness(const FreshnessFacts& facts, Plan& plan) {
     Attempt& attempt = plan.attempts[i];
     attempt = candidates[i].attempt;
     before_first = before_first && attempt.target.region != first.attempt.target.region;
-    if (before_first) attempt.reason = v1::ROUTE_REASON_FRESHNESS;
+    if (before_first) {
+      attempt.reason = fastest ? v1::ROUTE_REASON_FASTEST : v1::ROUTE_REASON_FRESHNESS;
+    }
   }
 }
 

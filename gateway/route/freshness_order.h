@@ -36,8 +36,9 @@ std::optional<absl::Duration> PredictAnswer(const FreshnessFacts& facts, Target 
 // caller's choice of region then costs nothing. Otherwise those come first that are predicted to
 // meet it, by when their answer is to be expected, so that one waits where it is if that is quicker
 // than going elsewhere; then those of which it is not known, then the others. What then comes
-// before the plan's first region has the reason FRESHNESS. Always healthy replicas come before
-// probing ones before ejected ones.
+// before the plan's first region has the reason FRESHNESS. A plan whose reason is FASTEST never
+// keeps its first replica for its own sake, and what comes before that has the reason FASTEST.
+// Always healthy replicas come before probing ones before ejected ones.
 void OrderByFreshness(const FreshnessFacts& facts, Plan& plan);
 
 }  // namespace homeport

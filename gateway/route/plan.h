@@ -50,6 +50,8 @@ struct TargetHealth {
   absl::Duration round_trip;  // measured, or the topology's
   bool round_trip_measured = false;
   std::string reason;  // why it is not healthy
+  // It is not healthy, and the last that was seen of it is that it can not be reached.
+  bool unreachable = false;
 };
 
 // The health of every replica at a moment. Immutable, shared.
@@ -78,8 +80,8 @@ struct RequestFacts {
 // A replica to try.
 struct Attempt {
   Target target;
-  // The plan's reason in the preferred region, elsewhere FAILOVER, or FRESHNESS when it comes
-  // before that because of the level that is asked for (freshness_order.h).
+  // The plan's reason in the preferred region, elsewhere FAILOVER, or FRESHNESS or FASTEST when it
+  // comes before that because of the level that is asked for (freshness_order.h).
   v1::RouteReason reason = v1::ROUTE_REASON_UNSPECIFIED;
   // When the plan was made.
   HealthState health = HealthState::kUnknown;

@@ -107,8 +107,9 @@ std::string FixedRegionRoute::Name() const {
   return absl::StrCat("region(", world_.NameOf(region_), ")");
 }
 
-FastestRoute::FastestRoute(const RouteWorld& world, std::vector<int> regions, std::string of)
-    : world_(world), regions_(std::move(regions)), of_(std::move(of)) {
+FastestRoute::FastestRoute(const RouteWorld& world, std::vector<int> regions,
+                           v1::RouteReason reason, std::string of)
+    : world_(world), regions_(std::move(regions)), reason_(reason), of_(std::move(of)) {
   HP_CHECK(!regions_.empty());
 }
 
@@ -122,15 +123,17 @@ std::optional<RegionPick> FastestRoute::Pick(const RouteInput& input) const {
       fastest = region;
     }
   }
-  return RegionPick{fastest, v1::ROUTE_REASON_GATEWAY_REGION, this};
+  return RegionPick{fastest, reason_, this};
 }
 
 std::string FastestRoute::Why(const RouteInput& input, const RegionPick& pick) const {
   const RegionRoundTrip trip = world_.RoundTrip(pick.region, input.health);
+  const std::string least = absl::StrCat(
+      "the least ", trip.measured ? "measured round trip" : "round trip by the topology", ", ",
+      InMilliseconds(trip.round_trip));
+  if (reason_ == v1::ROUTE_REASON_FASTEST) return absl::StrCat(least, ", of ", of_);
   return absl::StrCat("this gateway's region '", world_.NameOf(world_.gateway.self_region),
-                      "' is not one of ", of_, "; the least ",
-                      trip.measured ? "measured round trip" : "round trip by the topology", ", ",
-                      InMilliseconds(trip.round_trip));
+                      "' is not one of ", of_, "; ", least);
 }
 
 std::string FastestRoute::Name() const {

@@ -107,12 +107,15 @@ class FixedRegionRoute final : public RegionRoute {
   const std::string why_;
 };
 
-// The region of a set with the least round trip from this gateway, ties by name: what stands in for
-// the gateway's own region where that is not in the set.
+// The region of a set with the least round trip from this gateway, ties by name. For the region
+// choice of that name, and what stands in for the gateway's own region where that is not in the
+// set.
 class FastestRoute final : public RegionRoute {
  public:
-  // `regions` is in name order and not empty.
-  FastestRoute(const RouteWorld& world, std::vector<int> regions, std::string of);
+  // `regions` is in name order and not empty; `of` says what they are. `reason` is FASTEST or
+  // GATEWAY_REGION.
+  FastestRoute(const RouteWorld& world, std::vector<int> regions, v1::RouteReason reason,
+               std::string of);
   std::optional<RegionPick> Pick(const RouteInput& input) const override;
   std::string Why(const RouteInput& input, const RegionPick& pick) const override;
   std::string Name() const override;
@@ -120,6 +123,7 @@ class FastestRoute final : public RegionRoute {
  private:
   const RouteWorld& world_;
   const std::vector<int> regions_;
+  const v1::RouteReason reason_;
   const std::string of_;
 };
 

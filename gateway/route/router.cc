@@ -36,6 +36,7 @@ struct Router::Compiled {
   struct NamespaceRoutes {
     AttemptRoutePtr client;
     AttemptRoutePtr gateway;
+    AttemptRoutePtr fastest;
     AttemptRoutePtr local_only;  // null if this process has no replica of the namespace
   };
 
@@ -66,6 +67,7 @@ struct Router::Compiled {
     NamespaceRoutes routes;
     routes.client = complete(ClientRegion(name_space, held));
     routes.gateway = complete(GatewayRegion(name_space, held));
+    routes.fastest = complete(FastestRegion(name_space, held));
     if (world.gateway.local_replica && name_space.HeldBy(world.gateway.self_region)) {
       routes.local_only = std::make_unique<LocalOnlyRoute>(
           world, Target{world.gateway.self_region, *world.gateway.local_replica});
@@ -101,7 +103,20 @@ struct Router::Compiled {
                        "'; the only one that does"));
     }
     return std::make_unique<FastestRoute>(
-        world, held, absl::StrCat("the regions that hold '", name_space.name.value(), "'"));
+        world, held, v1::ROUTE_REASON_GATEWAY_REGION,
+        absl::StrCat("the regions that hold '", name_space.name.value(), "'"));
+  }
+
+  RegionRoutePtr FastestRegion(const NamespaceInfo& name_space,
+                               const std::vector<int>& held) const {
+    if (held.size() == 1) {
+      return std::make_unique<FixedRegionRoute>(
+          world, held.front(), v1::ROUTE_REASON_FASTEST,
+          absl::StrCat("the only region that holds '", name_space.name.value(), "'"));
+    }
+    return std::make_unique<FastestRoute>(
+        world, held, v1::ROUTE_REASON_FASTEST,
+        absl::StrCat("the regions that hold '", name_space.name.value(), "'"));
   }
 
   const NamespaceRoutes& RoutesOf(const NamespaceInfo& name_space) const {
@@ -131,6 +146,7 @@ struct Router::Compiled {
     const v1::RegionChoice choice = request.region_choice == v1::REGION_CHOICE_UNSPECIFIED
                                         ? request.name_space->region_choice
                                         : request.region_choice;
+    if (choice == v1::REGION_CHOICE_FASTEST) return routes.fastest.get();
     return choice == v1::REGION_CHOICE_GATEWAY ? routes.gateway.get() : routes.client.get();
   }
 
@@ -207,9 +223,12 @@ absl::StatusOr<std::vector<CandidateReason>> Router::Explain(const RequestFacts&
 std::string Router::Describe(const NamespaceInfo& name_space) const {
   const Compiled::NamespaceRoutes& routes = compiled_->RoutesOf(name_space);
   if (routes.client == nullptr) return "none";
-  const bool by_gateway = name_space.region_choice == v1::REGION_CHOICE_GATEWAY;
-  return absl::StrCat("choice(default: ", by_gateway ? "gateway" : "client",
-                      ", client: ", routes.client->Name(), ", gateway: ", routes.gateway->Name(),
+  const absl::string_view standard =
+      name_space.region_choice == v1::REGION_CHOICE_FASTEST   ? "fastest"
+      : name_space.region_choice == v1::REGION_CHOICE_GATEWAY ? "gateway"
+                                                              : "client";
+  return absl::StrCat("choice(default: ", standard, ", client: ", routes.client->Name(),
+                      ", gateway: ", routes.gateway->Name(), ", fastest: ", routes.fastest->Name(),
                       ", local_only: ", routes.local_only ? routes.local_only->Name() : "none",
                       ")");
 }

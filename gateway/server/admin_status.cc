@@ -41,6 +41,7 @@ void FillNamespace(const Topology& topology, const NamespaceInfo& info, v1::Name
   out->set_region_choice(info.region_choice);
   out->set_default_consistency(info.default_consistency);
   out->set_item_type(absl::AsciiStrToUpper(ItemTypeName(info.item_type)));
+  out->set_serve_stale_when_isolated(info.serve_stale_when_isolated);
   if (info.ttl > absl::ZeroDuration()) SetDuration(info.ttl, out->mutable_ttl());
 }
 

@@ -1,10 +1,13 @@
 #include "gateway/server/gateway.h"
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "common/base/check.h"
 #include "common/status/error.h"
 #include "common/topology/option_ranges.h"
 #include "gateway/route/freshness_order.h"
+#include "gateway/route/isolation.h"
 #include "gateway/server/route_words.h"
 
 namespace homeport {
@@ -125,6 +128,18 @@ bool MayGoOn(const absl::Status& status) {
          status.code() == absl::StatusCode::kResourceExhausted;
 }
 
+// While the region is isolated nothing new comes to it, so a read is not held up for long before it
+// gets what there is.
+constexpr absl::Duration kIsolatedWait = absl::Milliseconds(200);
+
+// Whether a read may be refused for being behind.
+bool AsksForMore(const NamespaceInfo& name_space, const v1::ReadOptions& options) {
+  const v1::ConsistencyLevel level = options.consistency() == v1::CONSISTENCY_LEVEL_UNSPECIFIED
+                                         ? name_space.default_consistency
+                                         : options.consistency();
+  return level == v1::CONSISTENCY_LEVEL_SESSION || level == v1::CONSISTENCY_LEVEL_BOUNDED;
+}
+
 absl::Duration DefaultDeadline(const Topology& topology) {
   const auto& deadline = topology.proto().gateway().default_deadline();
   return absl::Seconds(deadline.seconds()) + absl::Nanoseconds(deadline.nanos());
@@ -226,12 +241,64 @@ void Gateway::Execute(const Caller& caller, GatewayCall* call) {
     freshness.max_staleness = ToAbslDuration(options->max_staleness());
     OrderByFreshness(freshness, *plan);
   }
-  state.dispatcher->Dispatch(*std::move(plan), call->context, *call->request, call->response,
+  CallContext context = call->context;
+  call->stale = nullptr;
+  if (name_space->serve_stale_when_isolated && options != nullptr &&
+      AsksForMore(*name_space, *options)) {
+    call->stale = std::make_unique<StaleRun>();
+    call->stale->facts = facts;
+    call->stale->was_isolated =
+        IsIsolated(*name_space, state.router->gateway().self_region, *health);
+    if (call->stale->was_isolated) {
+      context.deadline = std::min(context.deadline, now + kIsolatedWait);
+    }
+  }
+  state.dispatcher->Dispatch(*std::move(plan), context, *call->request, call->response,
                              [this, call](absl::Status status, const DispatchResult& result) {
                                call->result = result;
-                               if (status.ok()) Annotate(call);
-                               Finish(call, std::move(status));
+                               OnEnded(call, std::move(status));
                              });
+}
+
+void Gateway::OnEnded(GatewayCall* call, absl::Status status) {
+  if (StaleRun* stale = call->stale.get()) {
+    if (!status.ok() && stale->refusal.ok() && StartStale(call, status)) return;
+    call->result.attempts += stale->attempts;
+    // Why it was refused says more than that there is nothing either.
+    if (!status.ok() && !stale->refusal.ok()) status = std::move(stale->refusal);
+  }
+  if (status.ok()) Annotate(call);
+  Finish(call, std::move(status));
+}
+
+bool Gateway::StartStale(GatewayCall* call, const absl::Status& status) {
+  if (status.code() != absl::StatusCode::kUnavailable &&
+      status.code() != absl::StatusCode::kDeadlineExceeded) {
+    return false;
+  }
+  StaleRun& stale = *call->stale;
+  const GatewayState& state = *call->state;
+  const int self = state.router->gateway().self_region;
+  const SteadyTime now = clock_->SteadyNow();
+  if (now >= call->context.deadline) return false;
+  const std::shared_ptr<const HealthSnapshot> health = state.health->Snapshot(now);
+  if (!stale.was_isolated && !IsIsolated(*stale.facts.name_space, self, *health)) return false;
+  const absl::StatusOr<Plan> plan = state.router->MakePlan(stale.facts, *health);
+  if (!plan.ok()) return false;
+  Plan here = IsolatedPart(*plan, self);
+  if (here.attempts.empty()) return false;
+  stale.refusal = status;
+  stale.attempts = call->result.attempts;
+  v1::ReadOptions* options = MutableReadOptions(call->request);
+  options->set_consistency(v1::CONSISTENCY_LEVEL_EVENTUAL);
+  options->clear_max_staleness();
+  call->response->Clear();
+  state.dispatcher->Dispatch(std::move(here), call->context, *call->request, call->response,
+                             [this, call](absl::Status ended, const DispatchResult& result) {
+                               call->result = result;
+                               OnEnded(call, std::move(ended));
+                             });
+  return true;
 }
 
 void Gateway::StartTarget(GatewayCall* call, int from) {

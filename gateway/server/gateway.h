@@ -53,6 +53,17 @@ struct TargetRun {
   int attempts = 0;  // for targets before the current one
 };
 
+// A read of more than EVENTUAL of a namespace whose policy is to serve what there is while the
+// region is isolated (isolation.h).
+struct StaleRun {
+  RequestFacts facts;
+  // It was when the request came.
+  bool was_isolated = false;
+  // Why the read was not answered at its own level; OK until then.
+  absl::Status refusal;
+  int attempts = 0;  // for its own level
+};
+
 // One request on its way. Belongs to the caller of Gateway::Execute and stays where it is until
 // `done` is called. May be used again after that.
 struct GatewayCall {
@@ -70,6 +81,8 @@ struct GatewayCall {
   int preferred_region = 0;
   // Null for a request without targets.
   std::unique_ptr<TargetRun> targets;
+  // Null unless it is a read that may get what there is while the region is isolated.
+  std::unique_ptr<StaleRun> stale;
   // How the answer was got; set once the dispatcher has ended.
   DispatchResult result;
 };
@@ -101,6 +114,9 @@ class Gateway {
   // Goes for the target `from` of the call, or one after it.
   void StartTarget(GatewayCall* call, int from);
   void OnTargetEnded(GatewayCall* call, absl::Status status);
+  void OnEnded(GatewayCall* call, absl::Status status);
+  // True if the call that ended so is now asking for what there is here.
+  bool StartStale(GatewayCall* call, const absl::Status& status);
   void Finish(GatewayCall* call, absl::Status status);
   void Annotate(GatewayCall* call);
 

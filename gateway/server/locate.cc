@@ -1,8 +1,13 @@
 #include "gateway/server/locate.h"
 
+#include <algorithm>
+#include <optional>
+
 #include "absl/strings/str_cat.h"
 #include "common/status/error.h"
 #include "common/store/validate.h"
+#include "common/topology/option_ranges.h"
+#include "gateway/route/freshness_order.h"
 #include "gateway/server/proto_time.h"
 #include "gateway/server/route_words.h"
 #include "gateway/server/target_health.h"
@@ -62,7 +67,51 @@ absl::Status CheckExplain(const v1::ExplainRouteRequest& request) {
     return FieldError("region_choice", absl::StrCat(static_cast<int>(request.region_choice()),
                                                     " is not a region choice"));
   }
+  if (!v1::ConsistencyLevel_IsValid(request.consistency())) {
+    return FieldError("consistency", absl::StrCat(static_cast<int>(request.consistency()),
+                                                  " is not a consistency level"));
+  }
+  const bool bounded = request.consistency() == v1::CONSISTENCY_LEVEL_BOUNDED;
+  if (bounded != request.has_max_staleness()) {
+    return FieldError("max_staleness", bounded ? "BOUNDED needs it" : "only BOUNDED has one");
+  }
   return absl::OkStatus();
+}
+
+// What is known of replicas for a read that may be `max_staleness` old, without a deadline.
+FreshnessFacts FactsOf(const GatewayState& state, const NamespaceInfo& name_space,
+                       absl::Duration max_staleness, const HealthSnapshot& health, SteadyTime now) {
+  FreshnessFacts facts;
+  facts.topology = &state.router->topology();
+  facts.name_space = &name_space;
+  facts.gateway = state.router->gateway();
+  facts.health = &health;
+  facts.max_staleness = max_staleness;
+  facts.now = now;
+  facts.freshness = [&state](Target target) { return state.dispatcher->FreshnessOf(target); };
+  return facts;
+}
+
+// Puts the candidates of the plan into its order, and says why that is not the one of the routes.
+void OrderAs(const Plan& plan, std::vector<CandidateReason>& candidates) {
+  for (CandidateReason& candidate : candidates) {
+    if (candidate.order == 0) continue;
+    const auto at =
+        std::find_if(plan.attempts.begin(), plan.attempts.end(),
+                     [&](const Attempt& attempt) { return attempt.target == candidate.target; });
+    const int order = static_cast<int>(at - plan.attempts.begin()) + 1;
+    if (order != candidate.order) {
+      absl::StrAppend(&candidate.why, order < candidate.order
+                                          ? "; before others, by what is predicted of its age"
+                                          : "; behind others, by what is predicted of its age");
+    }
+    candidate.order = order;
+  }
+  std::stable_sort(candidates.begin(), candidates.end(),
+                   [](const CandidateReason& a, const CandidateReason& b) {
+                     if ((a.order == 0) != (b.order == 0)) return b.order == 0;
+                     return a.order < b.order;
+                   });
 }
 
 void FillCandidate(const Topology& topology, const TargetHealth& health,
@@ -129,19 +178,32 @@ absl::StatusOr<v1::ExplainRouteResponse> ExplainRoute(const GatewayState& state,
   facts.local_only = request.local_only();
   facts.place = &place;
   const std::shared_ptr<const HealthSnapshot> health = state.health->Snapshot(steady_now);
-  const absl::StatusOr<std::vector<CandidateReason>> candidates =
-      state.router->Explain(facts, *health);
+  absl::StatusOr<std::vector<CandidateReason>> candidates = state.router->Explain(facts, *health);
   if (!candidates.ok()) return candidates.status();
-  const absl::StatusOr<Plan> plan = state.router->MakePlan(facts, *health);
+  absl::StatusOr<Plan> plan = state.router->MakePlan(facts, *health);
   if (!plan.ok()) return plan.status();
+  const FreshnessFacts freshness =
+      FactsOf(state, *name_space,
+              request.has_max_staleness() ? ToAbslDuration(request.max_staleness())
+                                          : absl::InfiniteDuration(),
+              *health, steady_now);
+  if (request.has_max_staleness()) {
+    OrderByFreshness(freshness, *plan);
+    OrderAs(*plan, *candidates);
+  }
 
   const int self = state.router->gateway().self_region;
   v1::ExplainRouteResponse response;
   FillLocate(state, *address, place, now, response.mutable_client());
   response.set_route(state.router->Describe(*name_space));
   for (const CandidateReason& candidate : *candidates) {
-    FillCandidate(topology, HealthOf(topology, self, *health, candidate.target), candidate,
-                  response.add_candidates());
+    v1::RouteCandidate* out = response.add_candidates();
+    FillCandidate(topology, HealthOf(topology, self, *health, candidate.target), candidate, out);
+    if (candidate.order == 0) continue;
+    const std::optional<absl::Duration> predicted = PredictAnswer(freshness, candidate.target);
+    if (predicted && *predicted < absl::InfiniteDuration()) {
+      SetDuration(*predicted, out->mutable_predicted());
+    }
   }
   response.set_reason(plan->attempts.front().reason);
   return response;

@@ -42,6 +42,12 @@ std::string RouteInWords(const Topology& topology, const Place& place, int prefe
       return absl::StrCat(topology.regions()[preferred_region].name.value(),
                           " is further behind or away than was asked for; ", region,
                           " was predicted to meet it first");
+    case v1::ROUTE_REASON_FASTEST:
+      return absl::StrCat(region, " was predicted to answer first");
+    case v1::ROUTE_REASON_ISOLATED:
+      return absl::StrCat(region,
+                          " is cut off from all other regions, and serves what it has: it may be "
+                          "older than was asked for");
     case v1::ROUTE_REASON_LOCAL_ONLY:
       return absl::StrCat("this process' replica was asked for, in ", region);
     default:

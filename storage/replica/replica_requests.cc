@@ -136,6 +136,7 @@ absl::Status Replica::Impl::PutAside(const CallContext& context, const StoreRequ
                                      StoreResponse* response, Done& done, SessionToken token,
                                      std::optional<absl::Duration> max_staleness) {
   const SteadyTime give_up = GiveUpTime(context.deadline, clock_->SteadyNow(), kGiveUpMax);
+  response->set_waited(true);
   // Before the call is queued: a callback set later could replace one that the next store set.
   waiting_.WatchCancellation(context);
   absl::MutexLock lock(&mutex_);

@@ -9,13 +9,15 @@ from harness import consistency, grpc
 
 EVENTUAL, BOUNDED = 1, 3
 BY_WATERMARK = 1
+ISOLATED = consistency.ROUTE_REASON_ISOLATED
 
 
 class BoundedReadsTest(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        cls.mesh = Mesh((US, BR, DE))
+        cls.mesh = Mesh((US, BR, DE), namespaces=[
+            "demo", {"name": "kept", "serve_stale_when_isolated": True}])
         cls.clients = [server.client() for server in cls.mesh.servers]
         cls.us, cls.br, cls.de = cls.clients
 
@@ -113,6 +115,40 @@ class BoundedReadsTest(unittest.TestCase):
         finally:
             self.mesh[2].signal(signal.SIGCONT)
         answer = self.await_served(self.us, "cut", 1, local_only=True)
+        self.assertLessEqual(self.age_of(answer), 1)
+
+    def test_a_region_cut_off_from_all_serves_what_it_has_where_its_namespace_says_so(self):
+        self.await_served(self.us, "x", 5, local_only=True)
+        for namespace in ("demo", "kept"):
+            self.us.put("x", b"old", namespace=namespace, region_choice=2)
+        stopped = self.mesh.servers[1:]
+        for server in stopped:
+            server.signal(signal.SIGSTOP)
+        try:
+            def served():
+                answer = self.read(self.us, "x", 1, namespace="kept")
+                return hasattr(answer, "provenance") and answer.provenance.reason == ISOLATED \
+                    and answer
+            answer = await_that("an answer of the region alone", served)
+            self.assertEqual(answer.item.value, b"old")
+            self.assertEqual(answer.provenance.region, US.name)
+            self.assertEqual(answer.provenance.level_met, EVENTUAL)
+            self.assertGreater(self.age_of(answer), 1)
+            # Without the policy nothing is said that is older than was asked for.
+            error = self.read(self.us, "x", 1)
+            self.assertEqual((error.code, error.reason), ("UNAVAILABLE", "STALE_LIMIT"), error)
+            # What can be met is not called stale.
+            answer = self.us.get("x", namespace="kept", region_choice=2)
+            self.assertNotEqual(answer.provenance.reason, ISOLATED)
+        finally:
+            for server in stopped:
+                server.signal(signal.SIGCONT)
+
+        def met():
+            answer = self.read(self.us, "x", 1, namespace="kept")
+            return hasattr(answer, "provenance") and answer.provenance.reason != ISOLATED and answer
+        answer = await_that("an answer that meets its bound", met)
+        self.assertEqual(answer.provenance.level_met, BOUNDED)
         self.assertLessEqual(self.age_of(answer), 1)
 
     def test_no_answer_misses_a_write_that_is_older_than_its_bound(self):

@@ -23,6 +23,8 @@ PLACES = (
     ("2001:200:dff:fff1:216:3eff:feb1:44d7", "JP", JP),
 )
 
+FASTEST = 3  # REGION_CHOICE_FASTEST
+
 DATABASE_SECTION = [{"path": DATABASE, "credit": CREDIT}]
 
 
@@ -115,7 +117,7 @@ class RoutingTest(unittest.TestCase):
     def test_explain_agrees_with_where_the_request_then_goes(self):
         for address, _, _ in PLACES:
             for namespace in ("demo", "near", "atlantic"):
-                for choice in (0, 1, 2):
+                for choice in (0, 1, 2, FASTEST):
                     with self.subTest(address=address, namespace=namespace, choice=choice):
                         client = self.as_client(address)
                         plan = client.explain(namespace=namespace, operation=2,
@@ -128,6 +130,10 @@ class RoutingTest(unittest.TestCase):
                                           region_choice=choice).provenance
                         self.assertEqual((went.region, went.replica, went.reason),
                                          (first.region, first.replica, plan.reason), plan)
+                        if choice == FASTEST:
+                            # No way is shorter than none.
+                            self.assertEqual(went.region, DE.name)
+                            self.assertEqual(consistency_reason(went), "FASTEST")
 
     def test_a_namespace_of_some_regions_goes_to_the_nearest_of_these(self):
         went = self.as_client("133.11.114.194").put("x", namespace="atlantic").provenance

@@ -541,5 +541,41 @@ TEST_F(DispatcherTest, OverRandomScriptsEveryRequestEndsOnceAndNoWriteIsDoneAtTw
   }
 }
 
+TEST_F(DispatcherTest, RetriesEndWithTheirBudget) {
+  DispatchOptions options;
+  options.retries = {.share = 0.1, .each_second = 0, .most = 10, .first = 0};
+  Script(kEuA, {Unavailable(reason::kStorageFailed)});
+  const Ended ended = Run({kEuA, kUs}, Read(), options);
+  EXPECT_EQ(ReasonOf(ended.status), reason::kStorageFailed);
+  EXPECT_EQ(ErrorMetadataOf(ended.status, "retry"), "denied");
+  EXPECT_EQ(ErrorMetadataOf(ended.status, "tried"), "eu/a STORAGE_FAILED");
+  EXPECT_TRUE(ended.result.retry_denied);
+  EXPECT_EQ(Store(kUs).asked, 0);
+}
+
+TEST_F(DispatcherTest, GoingOnFromAReplicaThatIsBehindOrNotReachedCostsNoBudget) {
+  DispatchOptions options;
+  options.retries = {.share = 0, .each_second = 0, .most = 10, .first = 0};
+  Script(kEuA, {Unavailable(reason::kTokenAhead)});
+  Script(kEuB, {Unreachable()});
+  const Ended ended = Run({kEuA, kEuB, kUs}, Read(), options);
+  EXPECT_EQ(ended.status, absl::OkStatus());
+  EXPECT_EQ(ended.result.retries, 0);
+}
+
+TEST_F(DispatcherTest, ARepeatedWriteIsPaidFor) {
+  DispatchOptions options;
+  options.retries = {.share = 0, .each_second = 0, .most = 10, .first = 1};
+  Script(kEuA, {OutcomeUnknown()});
+  const Ended ended = Run({kEuA}, Write("id"), options);
+  EXPECT_EQ(ended.status, absl::OkStatus());
+  EXPECT_EQ(ended.result.retries, 1);
+  options.retries.first = 0;
+  Script(kEuA, {OutcomeUnknown()});
+  const Ended denied = Run({kEuA}, Write("id"), options);
+  EXPECT_EQ(ReasonOf(denied.status), reason::kOutcomeUnknown);
+  EXPECT_EQ(ErrorMetadataOf(denied.status, "retry"), "denied");
+}
+
 }  // namespace
 }  // namespace homeport

@@ -105,6 +105,7 @@ TEST(RetryPolicyTest, OnlyReadsThatNeverWaitAreTimed) {
   };
   EXPECT_EQ(outcome(kRead), Outcome::kSuccess);
   EXPECT_EQ(outcome({.may_wait = true}), Outcome::kAlive);
+  EXPECT_EQ(outcome({.scan = true}), Outcome::kAlive);
   EXPECT_EQ(outcome(kWrite), Outcome::kAlive);
 }
 
@@ -123,8 +124,10 @@ TEST(RetryPolicyTest, FactsAreReadFromEachKindOfRequest) {
   EXPECT_TRUE(FactsOf(request).may_wait);
   request.mutable_list_items()->mutable_options()->set_session_token("t");
   EXPECT_TRUE(FactsOf(request).may_wait);
+  EXPECT_TRUE(FactsOf(request).scan);
   request.mutable_list_records();
   EXPECT_FALSE(FactsOf(request).may_wait);
+  EXPECT_TRUE(FactsOf(request).scan);
   request.mutable_list_records()->mutable_options()->set_consistency(v1::CONSISTENCY_LEVEL_BOUNDED);
   EXPECT_TRUE(FactsOf(request).may_wait);
 }

@@ -41,8 +41,10 @@ class FreshnessOrderTest : public testing::Test {
   }
   // The replicas in their order, "sa-east/a us-east/a".
   std::string Order(const std::string& name_space, const Place& place, absl::Duration bound,
-                    absl::Duration time = absl::Seconds(5)) {
-    const RequestFacts request = world_.Facts(name_space, place);
+                    absl::Duration time = absl::Seconds(5),
+                    v1::RegionChoice choice = v1::REGION_CHOICE_UNSPECIFIED) {
+    RequestFacts request = world_.Facts(name_space, place);
+    request.region_choice = choice;
     plan_ = *world_.router.MakePlan(request, world_.health);
     FreshnessFacts facts;
     facts.topology = world_.topology.get();
@@ -117,6 +119,27 @@ TEST_F(FreshnessOrderTest, APreferredRegionOfWhichNothingIsKnownIsAsked) {
   Say("us-east/a", Pace(Ms(10)));
   EXPECT_EQ(Order("west", Lima(), Ms(800)), "sa-east/a us-east/a");
   EXPECT_EQ(plan_.attempts[0].reason, v1::ROUTE_REASON_NEAREST);
+}
+
+TEST_F(FreshnessOrderTest, TheFastestIsWhoMeetsTheBoundFirstWaitsIncluded) {
+  const auto fastest = [this](absl::Duration bound) {
+    return Order("west", Lima(), bound, absl::Seconds(5), v1::REGION_CHOICE_FASTEST);
+  };
+  // Here nothing is to be waited for, although the client is nearer to sa-east.
+  Say("us-east/a", Pace(Ms(100)));
+  Say("sa-east/a", Pace(Ms(10)));
+  EXPECT_EQ(fastest(Ms(300)), "us-east/a sa-east/a");
+  EXPECT_EQ(plan_.attempts[0].reason, v1::ROUTE_REASON_FASTEST);
+  // The next watermark here comes in 110 ms, an answer from sa-east in 115; and the other way
+  // round.
+  Say("us-east/a", Pace(Ms(440)));
+  EXPECT_EQ(fastest(Ms(200)), "us-east/a sa-east/a");
+  Say("us-east/a", Pace(Ms(430)));
+  EXPECT_EQ(fastest(Ms(200)), "sa-east/a us-east/a");
+  EXPECT_EQ(plan_.attempts[0].reason, v1::ROUTE_REASON_FASTEST);
+  // What is known to meet it goes before what is not known.
+  said_.erase(world_.TargetOf("us-east/a"));
+  EXPECT_EQ(fastest(Ms(200)), "sa-east/a us-east/a");
 }
 
 TEST_F(FreshnessOrderTest, AnEjectedReplicaStaysLastHoweverFreshItWas) {

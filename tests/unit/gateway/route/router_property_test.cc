@@ -46,7 +46,7 @@ class Generator {
       for (const std::string& name : holders) {
         if (i > 0 && Chance(50)) held.push_back(name);
       }
-      AddNamespace(topology, absl::StrCat("n", i), held, static_cast<v1::RegionChoice>(Below(3)));
+      AddNamespace(topology, absl::StrCat("n", i), held, static_cast<v1::RegionChoice>(Below(4)));
     }
     for (int a = 0; a < regions; ++a) {
       for (int b = a + 1; b < regions; ++b) {
@@ -118,7 +118,7 @@ void ForAll(Check check) {
       if (generator.Chance(50)) generator.Health(world.health);
       const Place place = generator.APlace(*world.topology);
       RequestFacts facts = world.Facts(absl::StrCat("n", generator.Below(3)), place);
-      facts.region_choice = static_cast<v1::RegionChoice>(generator.Below(3));
+      facts.region_choice = static_cast<v1::RegionChoice>(generator.Below(4));
       facts.local_only = generator.Chance(10);
       check(world, facts);
     }
@@ -167,8 +167,8 @@ class Model {
                                         ? facts_.name_space->region_choice
                                         : facts_.region_choice;
     const std::vector<int>& held = facts_.name_space->regions;
-    if (choice == v1::REGION_CHOICE_GATEWAY) {
-      if (Held(self)) return self;
+    if (choice == v1::REGION_CHOICE_GATEWAY || choice == v1::REGION_CHOICE_FASTEST) {
+      if (choice == v1::REGION_CHOICE_GATEWAY && Held(self)) return self;
       return *std::min_element(held.begin(), held.end(), [&](int a, int b) {
         return std::tuple(RoundTrip(a), Name(a)) < std::tuple(RoundTrip(b), Name(b));
       });

@@ -255,6 +255,36 @@ TEST(RouterTest, RegionChoiceGatewayTakesThisGatewaysRegionWhereverTheClientIs) 
   EXPECT_EQ(world.Order(facts), world.Order("all", osaka));
 }
 
+TEST(RouterTest, RegionChoiceFastestTakesTheLeastRoundTripWhereverTheClientIs) {
+  World world(SixRegions(), "eu-central", 1);
+  RequestFacts facts = world.Facts("west", Lima());
+  facts.region_choice = v1::REGION_CHOICE_FASTEST;
+  EXPECT_EQ(world.Order(facts), "us-east/a sa-east/a");
+  EXPECT_EQ(world.router.MakePlan(facts, world.health)->attempts[0].reason,
+            v1::ROUTE_REASON_FASTEST);
+  EXPECT_EQ(world.Why(facts, "us-east/a"),
+            "the least round trip by the topology, 93 ms, of the regions that hold 'west'");
+  world.Measure("us-east/a", absl::Milliseconds(930));
+  world.Measure("sa-east/a", absl::Milliseconds(180));
+  EXPECT_EQ(world.Order(facts), "sa-east/a us-east/a");
+  EXPECT_EQ(world.Why(facts, "sa-east/a"),
+            "the least measured round trip, 180 ms, of the regions that hold 'west'");
+  world.HealthOf("sa-east/a").state = HealthState::kEjected;
+  EXPECT_EQ(world.Order(facts), "us-east/a sa-east/a");
+  EXPECT_EQ(world.router.MakePlan(facts, world.health)->attempts[0].reason,
+            v1::ROUTE_REASON_FAILOVER);
+}
+
+TEST(RouterTest, RegionChoiceFastestCanBeANamespacesOwn) {
+  internal::v1::Topology proto = SixRegions();
+  AddNamespace(proto, "quick", {}, v1::REGION_CHOICE_FASTEST);
+  World world(proto, "us-east");
+  EXPECT_EQ(world.First("quick", Osaka()), "us-east/a");
+  RequestFacts facts = world.Facts("quick", Osaka());
+  facts.region_choice = v1::REGION_CHOICE_CLIENT;
+  EXPECT_EQ(world.Order(facts).substr(0, 14), "ap-northeast/a");
+}
+
 TEST(RouterTest, RegionChoiceGatewayWithoutTheNamespaceGoesByRoundTrip) {
   World world(SixRegions(), "eu-central");
   RequestFacts facts = world.Facts("west", Paris());
@@ -355,6 +385,7 @@ TEST(RouterTest, DescribeNamesTheWholeTree) {
             "choice(default: client, client: health(failover(held(first_of(pinned, rules(1), "
             "nearest(sa-east, us-east), default(us-east)), else nearest(sa-east, us-east)), by "
             "round trip)), gateway: health(failover(fastest(sa-east, us-east), by round trip)), "
+            "fastest: health(failover(fastest(sa-east, us-east), by round trip)), "
             "local_only: none)");
 }
 
@@ -362,7 +393,7 @@ TEST(RouterTest, ATreeThatNeedsNoNodeLosesIt) {
   World world;
   EXPECT_EQ(world.router.Describe(*world.topology->FindNamespace("tokyo")),
             "choice(default: client, client: region(ap-northeast), gateway: region(ap-northeast), "
-            "local_only: none)");
+            "fastest: region(ap-northeast), local_only: none)");
 }
 
 }  // namespace

@@ -219,6 +219,98 @@ TEST_F(GatewayTest, AFailoverIsAnnotated) {
             "eu-central-1 was preferred but not fit or failed; next by round trip is us-east-1");
 }
 
+// A world whose namespace "orders" serves what there is, and a read of at most 10 s.
+class IsolatedTest : public GatewayTest {
+ protected:
+  IsolatedTest() {
+    internal::v1::Topology topology = WorldTopology();
+    topology.mutable_namespaces(0)->set_serve_stale_when_isolated(true);
+    world_.gateway().SetState(world_.MakeState(topology));
+    world_.store(kUs).AnswerWithNext(
+        MakeError(absl::StatusCode::kUnavailable, reason::kStaleLimit, "behind"));
+    for (int region : {kEu, kAu}) {
+      world_.store(region).AnswerWith(
+          MakeError(absl::StatusCode::kUnavailable, reason::kUnreachable, "no connection"));
+    }
+  }
+  void Lose(int region) {
+    world_.health().OnConnectionLost(Target{region, 0}, "reset", world_.clock().SteadyNow());
+  }
+  static StoreRequest BoundedGet(const std::string& name_space = "orders") {
+    StoreRequest request = Get(name_space);
+    v1::ReadOptions* options = request.mutable_get()->mutable_options();
+    options->set_consistency(v1::CONSISTENCY_LEVEL_BOUNDED);
+    options->mutable_max_staleness()->set_seconds(10);
+    return request;
+  }
+};
+
+TEST_F(IsolatedTest, ARegionThatIsCutOffServesWhatThereIsAndSaysSo) {
+  Lose(kEu);
+  Lose(kAu);
+  const v1::Provenance provenance = Provenance(BoundedGet(), kUsPeer);
+  EXPECT_EQ(provenance.reason(), v1::ROUTE_REASON_ISOLATED);
+  EXPECT_EQ(provenance.region(), "us-east-1");
+  EXPECT_EQ(provenance.attempts(), 4);
+  EXPECT_EQ(provenance.detail(),
+            "us-east-1 is cut off from all other regions, and serves what it has: it may be older "
+            "than was asked for");
+  const StoreRequest asked = world_.store(kUs).requests().back();
+  EXPECT_EQ(asked.get().options().consistency(), v1::CONSISTENCY_LEVEL_EVENTUAL);
+  EXPECT_FALSE(asked.get().options().has_max_staleness());
+}
+
+TEST_F(IsolatedTest, ASessionIsNotHeldUpForWhatCanNotCome) {
+  Lose(kEu);
+  Lose(kAu);
+  StoreRequest request = Get();
+  request.mutable_get()->mutable_options()->set_session_token("t");
+  EXPECT_EQ(Provenance(request, kUsPeer).reason(), v1::ROUTE_REASON_ISOLATED);
+  const SteadyTime now = world_.clock().SteadyNow();
+  EXPECT_LE(world_.store(kUs).deadlines()[0], now + absl::Milliseconds(200));
+  EXPECT_EQ(world_.store(kUs).deadlines()[1], now + absl::Seconds(5));
+}
+
+TEST_F(IsolatedTest, WhileAnyOtherRegionMayBeReachedTheRefusalStands) {
+  Lose(kEu);
+  const auto refused = Start(BoundedGet(), kUsPeer);
+  EXPECT_EQ(ReasonOf(*refused->status), reason::kStaleLimit);
+  EXPECT_EQ(world_.store(kUs).requests().size(), 1);
+}
+
+TEST_F(IsolatedTest, WithoutThePolicyTheRefusalStands) {
+  world_.gateway().SetState(world_.MakeState(WorldTopology()));
+  Lose(kEu);
+  Lose(kAu);
+  EXPECT_EQ(ReasonOf(*Start(BoundedGet(), kUsPeer)->status), reason::kStaleLimit);
+}
+
+TEST_F(IsolatedTest, WhatCanBeMetIsAnsweredAsEver) {
+  Lose(kEu);
+  Lose(kAu);
+  world_.store(kUs).AnswerWith(absl::OkStatus());
+  const v1::Provenance provenance = Provenance(BoundedGet(), kUsPeer);
+  EXPECT_EQ(provenance.reason(), v1::ROUTE_REASON_NEAREST);
+  EXPECT_EQ(world_.store(kUs).requests()[0].get().options().consistency(),
+            v1::CONSISTENCY_LEVEL_BOUNDED);
+}
+
+TEST_F(IsolatedTest, AnErrorOfTheRequestItselfIsNotHidden) {
+  Lose(kEu);
+  Lose(kAu);
+  world_.store(kUs).AnswerWith(FieldError("options.session_token", "is bad"));
+  EXPECT_EQ(ReasonOf(*Start(BoundedGet(), kUsPeer)->status), reason::kFieldInvalid);
+}
+
+TEST_F(IsolatedTest, WhereThereIsNothingEitherTheFirstRefusalIsTheError) {
+  Lose(kEu);
+  Lose(kAu);
+  world_.store(kUs).AnswerWith(
+      MakeError(absl::StatusCode::kUnavailable, reason::kStaleLimit, "behind"));
+  EXPECT_EQ(ReasonOf(*Start(BoundedGet(), kUsPeer)->status), reason::kStaleLimit);
+  EXPECT_EQ(world_.store(kUs).requests().size(), 2);
+}
+
 TEST_F(GatewayTest, AnUnknownNamespaceIsNotFound) {
   const std::unique_ptr<Running> r = Start(Get("oders"), kUsPeer);
   EXPECT_EQ(r->status->code(), absl::StatusCode::kNotFound);

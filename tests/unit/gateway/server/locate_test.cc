@@ -134,6 +134,42 @@ TEST_F(LocateTest, ReplicasThatDoNotHoldTheNamespaceAreExplainedAsLeftOut) {
   EXPECT_NE(response->candidates(1).why(), "");
 }
 
+TEST_F(LocateTest, ABoundedReadIsExplainedByWhatIsPredicted) {
+  const auto all_are = [this](absl::Duration age) {
+    auto freshness = std::make_shared<StoreFreshness>();
+    freshness->as_of = world_.clock().SteadyNow();
+    for (const char* writer : {"us-east-1/a", "eu-central-1/a", "ap-southeast-2/a"}) {
+      freshness->writers.push_back({writer, {.age = age}});
+    }
+    return freshness;
+  };
+  world_.store(kEu).SetFreshness(all_are(absl::Seconds(20)));
+  world_.store(kUs).SetFreshness(all_are(absl::Seconds(1)));
+  v1::ExplainRouteRequest request = Route("orders");
+  request.set_consistency(v1::CONSISTENCY_LEVEL_BOUNDED);
+  EXPECT_EQ(ErrorMetadataOf(Explain(request).status(), "field"), "max_staleness");
+  request.mutable_max_staleness()->set_seconds(10);
+  const auto response = Explain(request);
+  ASSERT_TRUE(response.ok()) << response.status();
+  EXPECT_EQ(response->reason(), v1::ROUTE_REASON_FRESHNESS);
+  EXPECT_EQ(response->candidates(0).region(), "us-east-1");
+  EXPECT_EQ(response->candidates(0).order(), 1);
+  ASSERT_TRUE(response->candidates(0).has_predicted());
+  EXPECT_EQ(response->candidates(0).predicted().nanos(), 0);
+  EXPECT_EQ(response->candidates(2).region(), "eu-central-1");
+  EXPECT_FALSE(response->candidates(2).has_predicted());
+  EXPECT_NE(response->candidates(2).why().find("behind others, by what is predicted of its age"),
+            std::string::npos);
+
+  request = Route("orders");
+  request.set_region_choice(v1::REGION_CHOICE_FASTEST);
+  const auto fastest = Explain(request);
+  ASSERT_TRUE(fastest.ok()) << fastest.status();
+  EXPECT_EQ(fastest->reason(), v1::ROUTE_REASON_FASTEST);
+  EXPECT_EQ(fastest->candidates(0).region(), "us-east-1");
+  EXPECT_TRUE(fastest->candidates(1).has_predicted());
+}
+
 TEST_F(LocateTest, ExplainRefusesWhatARequestWouldBeRefusedFor) {
   EXPECT_EQ(ReasonOf(Explain(Route("oders")).status()), reason::kNamespaceUnknown);
   EXPECT_EQ(ErrorMetadataOf(Explain(Route("")).status(), "field"), "namespace");

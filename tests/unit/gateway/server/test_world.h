@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -39,7 +40,7 @@ class ScriptedStore : public RecordStore {
         held_.push_back({context, request, response, std::move(done)});
         return;
       }
-      answer = answer_;
+      answer = std::exchange(next_answer_, std::nullopt).value_or(answer_);
     }
     if (answer.ok()) Fill(request, response);
     done(answer);
@@ -59,6 +60,12 @@ class ScriptedStore : public RecordStore {
   void AnswerWith(absl::Status status) {
     absl::MutexLock lock(&mutex_);
     answer_ = std::move(status);
+    next_answer_.reset();
+  }
+  // The next call is answered so.
+  void AnswerWithNext(absl::Status status) {
+    absl::MutexLock lock(&mutex_);
+    next_answer_ = std::move(status);
   }
   // Calls from now on are not answered until TakeHeld() is called.
   void Hold() {
@@ -128,6 +135,7 @@ class ScriptedStore : public RecordStore {
   const std::string region_;
   mutable absl::Mutex mutex_;
   absl::Status answer_ ABSL_GUARDED_BY(mutex_);
+  std::optional<absl::Status> next_answer_ ABSL_GUARDED_BY(mutex_);
   std::shared_ptr<const StoreFreshness> freshness_ ABSL_GUARDED_BY(mutex_);
   bool holding_ ABSL_GUARDED_BY(mutex_) = false;
   std::vector<internal::v1::StoreRequest> requests_ ABSL_GUARDED_BY(mutex_);

@@ -177,7 +177,7 @@ TEST(YamlToProtoTest, EnumsAreWordsInLowerCaseWithoutTheirPrefix) {
       ElementsAre(
           "2 namespaces[0].write_mode: must be any_region, and is \"any_regoin\"; did you "
           "mean \"any_region\"?",
-          "3 namespaces[1].region_choice: must be one of client, gateway, and is \"CLIENT\"; "
+          "3 namespaces[1].region_choice: must be one of client, gateway, fastest, and is \"CLIENT\"; "
           "did you mean \"client\"?",
           "4 namespaces[2].default_consistency: must be one of eventual, session, bounded, "
           "latest, and is \"unspecified\""));
