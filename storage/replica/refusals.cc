@@ -5,8 +5,14 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "common/status/error.h"
+#include "common/status/retry_delay.h"
 
 namespace homeport {
+namespace {
+
+constexpr absl::Duration kOverloadedRetryDelay = absl::Milliseconds(100);
+
+}  // namespace
 
 absl::Status StoppingError(const ReplicaName& self) {
   return MakeError(absl::StatusCode::kUnavailable, reason::kDraining,
@@ -102,8 +108,9 @@ absl::Status OutcomeUnknownError(const ReplicaName& self, const absl::Status& wh
 }
 
 absl::Status OverloadedError(const std::string& message, const std::string& what) {
-  return MakeError(absl::StatusCode::kResourceExhausted, reason::kOverloaded, message,
-                   {{"what", what}});
+  return WithRetryDelay(MakeError(absl::StatusCode::kResourceExhausted, reason::kOverloaded,
+                                  message, {{"what", what}}),
+                        kOverloadedRetryDelay);
 }
 
 }  // namespace homeport

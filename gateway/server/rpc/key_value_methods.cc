@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "common/status/error.h"
+#include "common/status/retry_delay.h"
 #include "gateway/server/requests.h"
 #include "gateway/server/rpc/messages.h"
 
@@ -46,9 +47,11 @@ class KeyValueMethod : public UnaryMethod {
 
   void Handle(UnaryCall* call) override {
     if (!call->EnterInFlight()) {
-      return call->Fail(MakeError(absl::StatusCode::kResourceExhausted, reason::kOverloaded,
-                                  "the gateway has too many requests in flight; try again later",
-                                  {{"what", "requests in flight"}}));
+      return call->Fail(
+          WithRetryDelay(MakeError(absl::StatusCode::kResourceExhausted, reason::kOverloaded,
+                                   "the gateway has too many requests in flight; try again later",
+                                   {{"what", "requests in flight"}}),
+                         kOverloadedRetryDelay));
     }
     GatewayCall& gateway_call = call->gateway_call();
     gateway_call.request = Arena::CreateMessage<StoreRequest>(call->arena());
@@ -68,6 +71,7 @@ class KeyValueMethod : public UnaryMethod {
  private:
   void Answer(UnaryCall* call, absl::Status status) {
     grpc::ByteBuffer bytes;
+    shared_->metrics.ObserveRetries(call->gateway_call().result);
     if (status.ok()) status = codec_.write(call->gateway_call().response, call->arena(), &bytes);
     if (!status.ok()) return call->Fail(status);
     shared_->metrics.ObserveRoute(call->gateway_call().result.reason);

@@ -30,7 +30,17 @@ ServerMetrics::ServerMetrics(std::shared_ptr<prometheus::Registry> registry)
                       .Name("homeport_gateway_requests_in_flight")
                       .Help("KeyValue requests that are not answered yet.")
                       .Register(*registry_)
-                      .Add({})) {
+                      .Add({})),
+      retries_(&prometheus::BuildCounter()
+                    .Name("homeport_gateway_retries_total")
+                    .Help("Calls that were sent to a replica after another one had failed.")
+                    .Register(*registry_)
+                    .Add({})),
+      retries_denied_(&prometheus::BuildCounter()
+                           .Name("homeport_gateway_retries_denied_total")
+                           .Help("Retries that the budget did not allow.")
+                           .Register(*registry_)
+                           .Add({})) {
   auto& routes = prometheus::BuildCounter()
                      .Name("homeport_gateway_routes_total")
                      .Help("Answered KeyValue requests by the reason of their route.")

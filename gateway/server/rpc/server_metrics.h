@@ -9,6 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "gateway/dispatch/dispatcher.h"
 #include "homeport/v1/consistency.pb.h"
 #include "prometheus/counter.h"
 #include "prometheus/gauge.h"
@@ -24,6 +25,7 @@ namespace homeport {
 //   homeport_gateway_request_seconds{method}
 //   homeport_gateway_requests_in_flight
 //   homeport_gateway_routes_total{reason}
+//   homeport_gateway_retries_total, homeport_gateway_retries_denied_total
 class ServerMetrics {
  public:
   // One method's share. Lives as long as the metrics.
@@ -39,6 +41,11 @@ class ServerMetrics {
   // A request of `method` ended.
   void Observe(const Method& method, const absl::Status& status, absl::Duration latency);
   void ObserveRoute(v1::RouteReason reason);
+  // What a request cost that was answered or not.
+  void ObserveRetries(const DispatchResult& result) {
+    if (result.retries > 0) retries_->Increment(result.retries);
+    if (result.retry_denied) retries_denied_->Increment();
+  }
   prometheus::Gauge& in_flight() { return *in_flight_; }
 
  private:
@@ -52,6 +59,8 @@ class ServerMetrics {
   prometheus::Family<prometheus::Counter>& requests_;
   prometheus::Family<prometheus::Histogram>& seconds_;
   prometheus::Gauge* in_flight_;
+  prometheus::Counter* retries_;
+  prometheus::Counter* retries_denied_;
   std::array<prometheus::Counter*, v1::RouteReason_ARRAYSIZE> routes_;
   absl::Mutex mutex_;
   absl::flat_hash_map<std::string, prometheus::Counter*> errors_ ABSL_GUARDED_BY(mutex_);

@@ -6,6 +6,7 @@
 #include "common/log/log.h"
 #include "common/rpc/grpc_time.h"
 #include "common/status/error.h"
+#include "common/status/retry_delay.h"
 #include "gateway/server/rpc/wire_status.h"
 
 namespace homeport {
@@ -86,9 +87,11 @@ void UnaryCall::Reply(const grpc::ByteBuffer& response) {
   if (shared.answer_bytes.fetch_add(bytes) + bytes > shared.answer_bytes_max &&
       bytes > kSmallAnswerBytes) {
     shared.answer_bytes.fetch_sub(bytes);
-    return Fail(MakeError(absl::StatusCode::kResourceExhausted, reason::kOverloaded,
-                          "too many large answers wait for their readers; try again later",
-                          {{"what", "answer bytes"}}));
+    return Fail(
+        WithRetryDelay(MakeError(absl::StatusCode::kResourceExhausted, reason::kOverloaded,
+                                 "too many large answers wait for their readers; try again later",
+                                 {{"what", "answer bytes"}}),
+                       kOverloadedRetryDelay));
   }
   answer_bytes_ = bytes;
   Account(absl::OkStatus());

@@ -35,6 +35,9 @@ struct ServerShared {
   std::atomic<bool> stopping{false};
 };
 
+// What an overloaded server asks its clients to wait for.
+inline constexpr absl::Duration kOverloadedRetryDelay = absl::Milliseconds(100);
+
 class UnaryCall;
 using UnaryWriter = grpc::ServerAsyncResponseWriter<grpc::ByteBuffer>;
 

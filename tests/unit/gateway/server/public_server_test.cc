@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/synchronization/notification.h"
+#include "common/status/retry_delay.h"
 #include "gmock/gmock.h"
 #include "grpcpp/generic/generic_stub.h"
 #include "homeport/v1/admin.grpc.pb.h"
@@ -298,6 +299,7 @@ TEST_F(PublicServerTest, OneMoreThanTheLimitInFlightIsOverloaded) {
   const absl::Status error = DetailsOf(Get(GetOf("o-2")));
   EXPECT_EQ(error.code(), absl::StatusCode::kResourceExhausted);
   EXPECT_EQ(ReasonOf(error), reason::kOverloaded);
+  EXPECT_EQ(RetryDelayOf(error), absl::Milliseconds(100));
   // The other services stay answerable.
   v1::GetStatusResponse status;
   grpc::ClientContext status_context;
