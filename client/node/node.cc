@@ -259,6 +259,7 @@ class ProcessNode final : public Node {
       auto store = OpenReplicaStore(engine_options, may_rebuild);
       if (!store.ok()) return store.status();
       damage_ = store->watch;
+      scrub_ = store->scrub;
       if (!store->moved_aside.empty()) moved_aside_ = store->moved_aside;
       auto replica =
           Replica::Open(options, std::move(store->engine), &clock_, topology, MintOrigin());
@@ -335,8 +336,8 @@ class ProcessNode final : public Node {
                                    FromProto(topology.proto().storage().heartbeat_interval()) * 4);
       links.dial = options_.dial;
       links_ = std::make_unique<LinkManager>(replica_.get(), streams_.get(), std::move(links));
-      storage_metrics_ = std::make_shared<StorageMetrics>(replica_.get(), links_.get(),
-                                                          replication_.get(), options_.data);
+      storage_metrics_ = std::make_shared<StorageMetrics>(
+          replica_.get(), links_.get(), replication_.get(), scrub_.get(), options_.data);
     }
     auto metrics = MetricsServer::Start(addresses_.metrics_address, registry_);
     if (!metrics.ok()) return metrics.status();
@@ -588,6 +589,7 @@ class ProcessNode final : public Node {
   // In the order of their dependencies; destroyed the other way round.
   std::unique_ptr<TopologyWatcher> watcher_;
   std::shared_ptr<DamageWatch> damage_;  // null without a replica
+  std::shared_ptr<Scrub> scrub_;         // as that
   std::string moved_aside_;              // what became of the store that was there before
   bool damage_told_ = false;             // as the next, only of the thread that ticks
   bool marked_damaged_ = false;

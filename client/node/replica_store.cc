@@ -48,9 +48,14 @@ absl::Status MayRebuild(const Topology& topology, int region, bool keep_damaged)
   return absl::OkStatus();
 }
 
-absl::StatusOr<ReplicaStore> OpenReplicaStore(const RocksdbOptions& options,
+absl::StatusOr<ReplicaStore> OpenReplicaStore(RocksdbOptions options,
                                               const absl::Status& may_rebuild) {
   ReplicaStore store;
+  store.watch = std::make_shared<DamageWatch>();
+  ScrubOptions scrub;
+  scrub.on_damage = [watch = store.watch](const absl::Status& damage) { watch->Note(damage); };
+  // It is begun by the one opening that succeeds.
+  store.scrub = options.scrub = std::make_shared<Scrub>(std::move(scrub));
   absl::Status damage = CheckNotMarked(options.path);
   absl::StatusOr<std::unique_ptr<KvEngine>> engine = absl::UnknownError("not opened");
   if (damage.ok()) {
@@ -70,7 +75,6 @@ absl::StatusOr<ReplicaStore> OpenReplicaStore(const RocksdbOptions& options,
     engine = OpenRocksdbEngine(options);
   }
   if (!engine.ok()) return engine.status();
-  store.watch = std::make_shared<DamageWatch>();
   store.engine = WatchForDamage(std::move(*engine), store.watch);
   return store;
 }

@@ -11,6 +11,7 @@
 #include "storage/engine/damage/damage_watch.h"
 #include "storage/engine/kv_engine.h"
 #include "storage/engine/rocksdb/rocksdb_engine.h"
+#include "storage/engine/rocksdb/scrub.h"
 
 namespace homeport {
 
@@ -23,6 +24,8 @@ struct ReplicaStore {
   std::unique_ptr<KvEngine> engine;
   // Notes what damage `engine` meets.
   std::shared_ptr<DamageWatch> watch;
+  // Looks for damage in what `engine` does not read, which `watch` notes as well.
+  std::shared_ptr<Scrub> scrub;
   // Why the store that was there before was moved aside, and where to; empty if it was not.
   std::string moved_aside;
 };
@@ -30,7 +33,7 @@ struct ReplicaStore {
 // Opens the store. One that is damaged, or marked so (quarantine.h), is moved aside if
 // `may_rebuild` is OK, which is logged, and an empty one is begun. Errors as OpenRocksdbEngine and
 // Quarantine; DATA_LOSS only if `may_rebuild` is not OK, with both messages.
-absl::StatusOr<ReplicaStore> OpenReplicaStore(const RocksdbOptions& options,
+absl::StatusOr<ReplicaStore> OpenReplicaStore(RocksdbOptions options,
                                               const absl::Status& may_rebuild);
 
 }  // namespace homeport

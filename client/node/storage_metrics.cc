@@ -169,6 +169,21 @@ void AddSeeding(const std::vector<v1::LinkStatus>& links, Families& out) {
   }
 }
 
+void AddScrub(const ScrubStatus& scrub, Families& out) {
+  out.Counter("homeport_scrub_passes_total",
+              "Times that every table of the store was read and its checksums were verified.",
+              scrub.passes);
+  out.Begin("homeport_scrub_age_seconds",
+            "How long ago the last such pass ended; absent before the first.", MetricType::Gauge);
+  if (scrub.age) out.Add(absl::ToDoubleSeconds(*scrub.age));
+  out.Begin("homeport_scrub_tables_total", "Tables looked at, by what was found.",
+            MetricType::Counter);
+  out.Add(static_cast<double>(scrub.tables), {{"found", "whole"}});
+  out.Add(static_cast<double>(scrub.tables_damaged), {{"found", "damaged"}});
+  out.Add(static_cast<double>(scrub.tables_unread), {{"found", "unreadable"}});
+  out.Counter("homeport_scrub_bytes_total", "Bytes of tables read for it.", scrub.bytes);
+}
+
 }  // namespace
 
 std::vector<MetricFamily> StorageMetrics::Collect() const {
@@ -181,6 +196,7 @@ std::vector<MetricFamily> StorageMetrics::Collect() const {
   out.Gauge("homeport_replica_stores_moved_aside",
             "Damaged stores that are kept in the data directory.",
             static_cast<double>(ListQuarantined(data_path_).size()));
+  AddScrub(scrub_->status(), out);
   const std::shared_ptr<const ReplicaView> view = replica_->view();
   const OriginView* self = view->Find(view->self);
   AddReplica(replica_->Status(), self == nullptr ? Sequence(1) : self->log_begin, out);

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "prometheus/collectable.h"
+#include "storage/engine/rocksdb/scrub.h"
 #include "storage/link/link_manager.h"
 #include "storage/link/replication_service.h"
 #include "storage/replica/replica.h"
@@ -16,8 +17,12 @@ namespace homeport {
 class StorageMetrics final : public prometheus::Collectable {
  public:
   StorageMetrics(const Replica* replica, const LinkManager* links,
-                 const ReplicationService* service, std::string data_path)
-      : replica_(replica), links_(links), service_(service), data_path_(std::move(data_path)) {}
+                 const ReplicationService* service, const Scrub* scrub, std::string data_path)
+      : replica_(replica),
+        links_(links),
+        service_(service),
+        scrub_(scrub),
+        data_path_(std::move(data_path)) {}
 
   std::vector<prometheus::MetricFamily> Collect() const override;
 
@@ -25,6 +30,7 @@ class StorageMetrics final : public prometheus::Collectable {
   const Replica* replica_;
   const LinkManager* links_;
   const ReplicationService* service_;
+  const Scrub* scrub_;
   const std::string data_path_;
 };
 

@@ -75,7 +75,7 @@ class RebuildTest(unittest.TestCase):
         self.victim.start()
         self.await_rebuilt()
 
-    def test_a_table_found_damaged_by_a_read_is_filled_anew_without_an_operator(self):
+    def damage_tables(self):
         self.victim.kill()
         self.victim.start()  # what was in the log is in tables
         self.victim.kill()
@@ -84,6 +84,15 @@ class RebuildTest(unittest.TestCase):
             if name.endswith(".sst") and os.path.getsize(path) > COUNT * 100:
                 flip(path, 100)
         self.victim.start()
+
+    def test_a_table_that_nobody_reads_is_found_damaged_and_filled_anew(self):
+        self.damage_tables()
+        await_that("the damage found", lambda: os.path.exists(
+            os.path.join(self.victim.data, "damaged-000001")))
+        self.await_rebuilt()
+
+    def test_a_table_found_damaged_by_a_read_is_filled_anew_without_an_operator(self):
+        self.damage_tables()
         await_that("the damage met, and everything again", lambda: reads_everything(self.victim)
                    and os.path.exists(os.path.join(self.victim.data, "damaged-000001")))
         self.await_rebuilt()

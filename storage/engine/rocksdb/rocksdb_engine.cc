@@ -166,8 +166,12 @@ class RocksdbEngine final : public KvEngine {
       : path_(options.path),
         ballast_bytes_(BallastBytes(options)),
         db_(std::move(db)),
-        families_(std::move(families)) {}
+        families_(std::move(families)),
+        scrub_(options.scrub) {
+    if (scrub_ != nullptr) scrub_->Start(db_.get(), path_);
+  }
   ~RocksdbEngine() override {
+    if (scrub_ != nullptr) scrub_->Stop();
     for (rocksdb::ColumnFamilyHandle* family : families_) {
       db_->DestroyColumnFamilyHandle(family).PermitUncheckedError();
     }
@@ -277,6 +281,7 @@ class RocksdbEngine final : public KvEngine {
   const uint64_t ballast_bytes_;
   const std::unique_ptr<rocksdb::DB> db_;
   const std::vector<rocksdb::ColumnFamilyHandle*> families_;  // by Table
+  const std::shared_ptr<Scrub> scrub_;
   absl::Status failed_;
 };
 

@@ -24,6 +24,7 @@
 
 #include "absl/status/statusor.h"
 #include "storage/engine/kv_engine.h"
+#include "storage/engine/rocksdb/scrub.h"
 
 namespace rocksdb {
 class Env;
@@ -44,6 +45,8 @@ struct RocksdbOptions {
   // Writes not yet in sorted files, of all tables together.
   size_t write_buffer_bytes = 32 << 20;
   int open_files_max = 512;
+  // Begun once the store is open, and stopped before it is closed; of one opening. Null: none.
+  std::shared_ptr<Scrub> scrub;
   // The operating system as RocksDB sees it; null: the real one. Not owned; outlives the engine.
   rocksdb::Env* env = nullptr;
 };
