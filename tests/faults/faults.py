@@ -237,11 +237,17 @@ class Disks(Stopped):
 
 class Flips(Stopped):
     """A bit is flipped in some file, or its end is cut off. No wrong value is served; whoever meets
-    the damage moves the store aside and is filled anew by the peers, without a hand of ours, so
-    that after a while all can be read again."""
+    the damage, or finds it in a table that nobody reads, moves the store aside and is filled anew
+    by the peers, without a hand of ours, so that after a while all can be read again. Some are
+    killed in the middle of that."""
 
     # A write that is older than this is with a peer, all links being there.
     UNSHIPPED_SECONDS = 1.0
+    # How often a process is to be killed while it begins anew, and for how long that is waited for.
+    KILLED_CHANCE = 0.35
+    KILLED_PATIENCE = 3.0
+    # A store while it is moved aside, and what those that were are called.
+    MOVING, MOVED = "damaged.moving", "damaged-"
 
     def choose(self, server):
         kind = self.chance.choice(("flip", "flip", "cut_off"))
@@ -270,11 +276,58 @@ class Flips(Stopped):
 
     def start(self, server, load):
         met = server.log().count("is damaged")
+        if self.chance.random() < self.KILLED_CHANCE:
+            self.kill_while_it_begins_anew(server, load)
         server.start()
-        # Who has the same is next only when this one has all of it again.
+        # Who has the same is next only when this one has all of it again, and no damage that it
+        # would still find.
+        load.await_readable(server)
+        await_that(f"{server.place} looking at all its tables", lambda: self.is_clean(server))
         load.await_readable(server)
         if server.log().count("is damaged") > met:
             load.fault("damage_met", region=server.region)
+
+    def moved_aside(self, server):
+        return {name for name in os.listdir(server.data) if name.startswith(self.MOVED)}
+
+    def kill_while_it_begins_anew(self, server, load):
+        """Starts it, and kills it while it moves its store aside or is filled, if it does."""
+        before, written = self.moved_aside(server), len(server.log())
+        moving = os.path.join(server.data, self.MOVING)
+        while_moving = self.chance.random() < 0.5
+        wait = self.chance.uniform(0, 0.1)
+        server.launch()
+        until = time.monotonic() + self.KILLED_PATIENCE
+        while time.monotonic() < until and server.is_alive():
+            if while_moving and os.path.exists(moving):
+                break
+            if self.moved_aside(server) != before:
+                time.sleep(wait)
+                break
+            if self.is_clean(server):
+                break
+            time.sleep(0 if while_moving else 0.01)
+        server.kill()
+        if os.path.exists(moving):
+            load.fault("killed_while_moving", region=server.region)
+        elif self.moved_aside(server) != before:
+            filled = "has caught up" in server.log()[written:]
+            load.fault("killed_once_filled" if filled else "killed_while_filled",
+                       region=server.region)
+
+    @staticmethod
+    def is_clean(server):
+        """Each of its tables was looked at, and none is damaged. None while it starts anew."""
+        try:
+            with open(server.ready_path, encoding="utf-8") as file:
+                server.metrics_address = json.load(file)["metrics"]
+            page = server.scrape()
+        except (OSError, ValueError):
+            return None
+        values = dict(line.rsplit(" ", 1) for line in page.splitlines()
+                      if line[:1] not in ("", "#"))
+        return float(values["homeport_scrub_passes_total"]) > 0 and \
+            float(values['homeport_scrub_tables_total{found="damaged"}']) == 0
 
     def tell_unshipped(self, load):
         """Damage that is met when a replica has taken writes again: of the last of them, as long as
@@ -284,12 +337,12 @@ class Flips(Stopped):
             met = None
             for line in server.log_lines():
                 at = datetime.datetime.fromisoformat(line["time"]).timestamp() - offset
-                if line["event"] == "serving":
-                    met = None
-                elif "moved_to" in line:
+                # Who was killed after the move may not have told of it.
+                if "moved_to" in line or line["event"] == "serving":
                     if met is not None:
                         load.fault("met_while_serving", served=server.place,
                                    since=met - self.UNSHIPPED_SECONDS, until=at)
+                    met = None
                 elif met is None and "damaged" in json.dumps(line) and server.data in str(line):
                     met = at
 
@@ -300,7 +353,9 @@ class Clocks:
     not apply what comes from its future. Each gets over it by itself once its clock is right, or,
     since a jump is not followed, once it is started anew."""
 
-    # Whoever starts further ahead is taken for its own twin once its clock is right, for as long.
+    # Whoever starts further ahead takes no writes, but promises its peers by that clock that
+    # nothing earlier will come. So it takes none once its clock is right either, for as long as it
+    # was ahead (CLOCK_SUSPECT), and two such take each other's word.
     AHEAD_AT_START_MAX = 2
 
     def __init__(self, chance, regions, **options):
@@ -627,8 +682,11 @@ def main():
         # An error is armed, and is only met when its call comes.
         least["failed_calls"] = arguments.count // 2
     if arguments.kind == "flips":
-        # Much of a file is never read again, or is not there any more when it would be.
+        # Much is not there any more when it would be read: only tables are looked at unasked.
         least["fault_damage_met"] = arguments.count // 10
+        facts["rebuilds_killed"] = facts["fault_killed_while_moving"] + \
+            facts["fault_killed_while_filled"]
+        least["rebuilds_killed"] = arguments.count // 60
     little = too_little(facts, least)
     for line in little:
         print("vacuous: " + line)

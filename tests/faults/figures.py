@@ -5,9 +5,10 @@
       One region is read and written while another is swallowed by a black hole, and while none is,
       in turns: N pairs of S seconds. Prints each pair's p99 and success, and the median of the
       ratios of p99. Exit code 1 if less than 99.9 % of the calls during black holes succeed.
-  figures.py memory [--minutes M] [--every S]
-      Two regions are written and read while the process of a third is down. Prints what memory each
-      process has resident, in MiB, every S seconds, and the growth over the second half.
+  figures.py memory [--minutes M] [--every S] [--rate R]
+      Two regions are written and read while the process of a third is down, each by R calls a
+      second at most (0: as fast as they are answered). Prints what memory each process has
+      resident, in MiB, every S seconds, and the growth over the second half.
 """
 
 import argparse
@@ -27,10 +28,12 @@ KEYS = 10000
 
 class Calls:
     """Puts and gets of one region by `WORKERS` clients, one after the other. `replies`: seconds of
-    each that succeeded; `errors`: the others."""
+    each that succeeded; `errors`: the others. `rate`: calls a second at most, of all clients; 0: no
+    limit."""
 
-    def __init__(self, server):
+    def __init__(self, server, rate=0.0):
         self.server = server
+        self.pause = WORKERS / rate if rate else 0.0
         self.clients = [server.client() for _ in range(WORKERS)]
 
     def run(self, seconds):
@@ -51,6 +54,7 @@ class Calls:
                 except grpc.RpcError as error:
                     self.errors.append(refusal_of(error))
                 number += WORKERS + 1
+                time.sleep(max(0.0, begin + self.pause - time.monotonic()))
         threads = [threading.Thread(target=work, args=(n,)) for n in range(WORKERS)]
         for thread in threads:
             thread.start()
@@ -98,11 +102,11 @@ def resident_mib(server):
     raise AssertionError(f"{server.region} has no memory")
 
 
-def memory(minutes, every):
+def memory(minutes, every, rate):
     mesh = FaultMesh(3)
     try:
         mesh.servers[2].kill()
-        pairs = [Calls(server) for server in mesh.servers[:2]]
+        pairs = [Calls(server, rate) for server in mesh.servers[:2]]
         threads = [threading.Thread(target=calls.run, args=(60 * minutes,)) for calls in pairs]
         for thread in threads:
             thread.start()
@@ -130,9 +134,10 @@ def main():
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--every", type=float, default=30.0)
+    parser.add_argument("--rate", type=float, default=0.0)
     arguments = parser.parse_args()
     if arguments.figure == "memory":
-        memory(arguments.minutes, arguments.every)
+        memory(arguments.minutes, arguments.every, arguments.rate)
         return 0
     ratios, successes = blackhole(arguments.seconds, arguments.pairs)
     print(f"median ratio of p99 {statistics.median(ratios):.2f}, least success "
