@@ -3,7 +3,6 @@
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 import unittest
@@ -12,15 +11,21 @@ REPOSITORY = os.environ["HOMEPORT_REPOSITORY"]
 sys.path.insert(0, os.path.join(REPOSITORY, "tests", "integration"))
 
 from harness import DE, PROGRAM, Server, new_folder, topology, write_topology
+from node_modules import node_modules
 
 HERE = os.path.join(REPOSITORY, "tests", "client")
-NAMESPACES = ["demo", {"name": "views", "item_type": "counter"}, {"name": "tags", "item_type": "set"}]
-PACKAGES = ["@grpc/grpc-js", "@grpc/proto-loader"]
+NAMESPACES = ["demo", "default", {"name": "views", "item_type": "counter"}, {"name": "tags", "item_type": "set"}]
+PYTHON_PATH = os.pathsep.join((os.environ["HOMEPORT_STUBS"],
+                               os.path.join(REPOSITORY, "client", "python")))
+
+
+def document_blocks(language, page="docs/clients.md"):
+    with open(os.path.join(REPOSITORY, page), encoding="utf-8") as file:
+        return re.findall(f"```{language}\n(.*?)```", file.read(), re.DOTALL)
 
 
 def document_block(language, index=0):
-    with open(os.path.join(REPOSITORY, "docs", "clients.md"), encoding="utf-8") as file:
-        return re.findall(f"```{language}\n(.*?)```", file.read(), re.DOTALL)[index]
+    return document_blocks(language)[index]
 
 
 def text_of(*path):
@@ -47,8 +52,8 @@ class PythonTest(SessionTest):
     def test_a_session_from_python_is_as_documented(self):
         self.assertEqual(document_block("python"), text_of("python", "session.py"))
         said = self.output_of(sys.executable, "-B", os.path.join(HERE, "python", "session.py"),
-                              self.server.public, "demo", PYTHONPATH=os.environ["HOMEPORT_STUBS"])
-        self.assertEqual(said, "written at eu-central-1/a\nread Ada\nitem name Ada\n"
+                              self.server.public, "demo", PYTHONPATH=PYTHON_PATH)
+        self.assertEqual(said, "written at eu-central-1/a\nread Ada\nitem name Ada\nfriend reads Ada\n"
                                "error NOT_FOUND NAMESPACE_UNKNOWN no-such\n")
 
 
@@ -57,40 +62,45 @@ class PythonTest(SessionTest):
         said = self.output_of(sys.executable, "-B",
                               os.path.join(HERE, "python", "counters_and_sets.py"),
                               self.server.public, "views", "tags", "demo",
-                              PYTHONPATH=os.environ["HOMEPORT_STUBS"])
+                              PYTHONPATH=PYTHON_PATH)
         self.assertEqual(said, "counter 3\nset blue red\nexpires True\n"
-                               "error INVALID_ARGUMENT changes[0].put: namespace 'views' has "
-                               "counters, which are changed by add and delete\n")
+                               "error INVALID_ARGUMENT value: namespace 'views' has counters, "
+                               "which are changed by add and delete\n")
+
+
+    def test_what_the_readme_shows_of_python_works(self):
+        program = "".join(document_blocks("python", "README.md"))
+        said = self.output_of(sys.executable, "-B", "-c",
+                              program.replace("127.0.0.1:7011", self.server.public),
+                              PYTHONPATH=PYTHON_PATH)
+        self.assertRegex(said, r"^b'Ada' from eu-central-1/a\nINVALID_ARGUMENT LIMIT_EXCEEDED "
+                               r"\{.*'actual': '513'.*\}\n[12]\n$")
 
 
 class NodeTest(SessionTest):
 
-    def modules(self):
-        """Where node finds the packages; skips the test, saying why, where there are none."""
-        if shutil.which("node") is None:
-            self.skipTest("node is not here")
-        folder = os.path.join(os.environ["HOMEPORT_BUILD"], "node_client")
-        modules = os.path.join(folder, "node_modules")
-        if os.path.isdir(os.path.join(modules, "@grpc", "grpc-js")):
-            return modules
-        if shutil.which("npm") is None:
-            self.skipTest("npm is not here, and @grpc/grpc-js is not in " + modules)
-        os.makedirs(folder, exist_ok=True)
-        npm = subprocess.run(["npm", "install", "--offline", "--no-audit", "--no-fund", "--prefix",
-                              folder, *PACKAGES], capture_output=True, text=True, timeout=60,
-                             check=False)
-        if npm.returncode != 0:
-            self.skipTest("npm has no @grpc/grpc-js in its cache; to run this: npm install "
-                          f"--prefix {folder} " + " ".join(PACKAGES))
-        return modules
-
     def test_a_session_from_node_is_as_documented(self):
-        modules = self.modules()
+        modules = node_modules(self)
         self.assertEqual(document_block("js"), text_of("node", "session.js"))
         said = self.output_of("node", os.path.join(HERE, "node", "session.js"), self.server.public,
                               "demo", os.path.join(REPOSITORY, "proto"), NODE_PATH=modules)
-        self.assertEqual(said, "written at eu-central-1/a\nread Grace\nitem name Grace\n"
+        self.assertEqual(said, "written at eu-central-1/a\nread Grace\nitem name Grace\nfriend reads Grace\n"
                                "error NOT_FOUND NAMESPACE_UNKNOWN no-such\n")
+
+
+    def test_what_the_readme_shows_of_node_works(self):
+        modules = node_modules(self)
+        program, = document_blocks("js", "README.md")
+        client = self.server.client()
+        client.put("user/7", b"Ada", namespace="default", key="name")
+        client.close()
+        # It keeps its connection; what it prints is what counts.
+        program = program.replace("127.0.0.1:7011", self.server.public).replace(
+            "./client/node_js", os.path.join(REPOSITORY, "client", "node_js")).replace(
+            "protos: 'proto'", f"protos: '{REPOSITORY}/proto'")
+        said = self.output_of("node", "-e", program.rstrip().removesuffix(";") +
+                              ".then(() => process.exit(0));", NODE_PATH=modules)
+        self.assertEqual(said, "Ada from eu-central-1/a\n")
 
 
 class ShellTest(SessionTest):

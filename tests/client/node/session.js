@@ -2,64 +2,38 @@
 //
 //   node session.js HOST:PORT NAMESPACE PROTOS
 //
-// Needs @grpc/grpc-js and @grpc/proto-loader; PROTOS is the repository's folder of protos.
-const crypto = require('crypto');
-const path = require('path');
-const grpc = require('@grpc/grpc-js');
-const loader = require('@grpc/proto-loader');
+// Needs client/node_js; PROTOS is the repository's folder of protos.
+const {Client, HomeportError} = require('../../../client/node_js');
 
 const [address, namespace, protos] = process.argv.slice(2);
-const load = (file) => grpc.loadPackageDefinition(loader.loadSync(
-    path.join(protos, file), {includeDirs: [protos], enums: String, longs: String, defaults: true}));
-const {homeport} = load('homeport/v1/key_value.proto');
-const store = new homeport.v1.KeyValue(address, grpc.credentials.createInsecure());
-const root = new (require('protobufjs').Root)();
-root.resolvePath = (_, target) =>
-    target.startsWith('google/protobuf/') ? null : path.join(protos, target);
-root.loadSync(['google/rpc/status.proto', 'google/rpc/error_details.proto']);
-
-const call = (method, request) => new Promise((resolve, reject) => store[method](
-    {namespace, ...request}, {deadline: Date.now() + 5000},
-    (error, reply) => (error ? reject(error) : resolve(reply))));
-
-// The google.rpc.ErrorInfo of an error: a stable reason, and what it is about.
-function errorInfo(error) {
-  const [bytes] = error.metadata.get('grpc-status-details-bin');
-  for (const detail of root.lookupType('google.rpc.Status').decode(bytes).details) {
-    if (detail.type_url.endsWith('/google.rpc.ErrorInfo')) {
-      return root.lookupType('google.rpc.ErrorInfo').decode(detail.value);
-    }
-  }
-  return {};
-}
 
 async function main() {
-  // A request_id makes the write safe to send again: the same id has no second effect.
-  const written = await call('Put', {
-    id: 'user/8', key: 'name', value: Buffer.from('Grace'),
-    options: {request_id: crypto.randomUUID()}});
+  const client = new Client([address], {protos});
+  const session = client.session();
+
+  const written = await session.put(namespace, 'user/8', 'Grace', {key: 'name'});
   console.log('written at', written.provenance.replica);
 
-  // With the token of the last reply a read sees the write, in whichever region it lands.
-  const read = await call('Get', {
-    id: 'user/8', key: 'name', options: {session_token: written.session_token}});
+  // The session carries its token, so it sees the write in whichever region a read lands.
+  const read = await session.get(namespace, 'user/8', {key: 'name'});
   console.log('read', read.item.value.toString());
 
-  let pageToken = '';
-  do {
-    const page = await call('ListItems', {
-      id: 'user/8', page_token: pageToken, options: {session_token: read.session_token}});
-    for (const item of page.items) console.log('item', item.key, item.value.toString());
-    pageToken = page.next_page_token;
-  } while (pageToken);
+  for await (const item of session.items(namespace, 'user/8')) {
+    console.log('item', item.key, item.value.toString());
+  }
+
+  // Somebody else goes on from there: in another process, on another continent.
+  const friend = client.session(session.export());
+  const same = await friend.get(namespace, 'user/8', {key: 'name'});
+  console.log('friend reads', same.item.value.toString());
 
   try {
-    await call('Get', {namespace: 'no-such', id: 'user/8'});
+    await session.get('no-such', 'user/8');
   } catch (error) {
-    const info = errorInfo(error);
-    console.log('error', grpc.status[error.code], info.reason, info.metadata.namespace);
+    if (!(error instanceof HomeportError)) throw error;
+    console.log('error', error.code, error.reason, error.metadata.namespace);
   }
-  store.close();
+  client.close();
 }
 
 main().catch((error) => { console.error(error); process.exit(1); });

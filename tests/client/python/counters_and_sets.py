@@ -7,51 +7,33 @@ The last three are namespaces whose items are counters, sets and registers.
 """
 
 import sys
-import uuid
 
-import grpc
-from homeport.v1 import key_value_pb2, key_value_pb2_grpc
+from homeport_client import Client, HomeportError
 
 
 def main():
     address, counters, sets, registers = sys.argv[1:]
-    store = key_value_pb2_grpc.KeyValueStub(grpc.insecure_channel(address))
-    session = {"token": b""}
+    with Client(address) as client:
+        session = client.session()
 
-    def change(namespace, record, **what):
-        """Changes the record's item "": one of put, add, set and delete; ttl with put."""
-        # With a request_id a lost answer is no problem: sent again, an addition counts once.
-        reply = store.Mutate(key_value_pb2.MutateRequest(
-            namespace=namespace, id=record, changes=[key_value_pb2.Change(**what)],
-            options={"session_token": session["token"], "request_id": uuid.uuid4().hex}),
-            timeout=5)
-        session["token"] = reply.session_token
+        # Additions of all regions count, also those made while they could not reach each other.
+        session.add(counters, "page/home", 5)
+        session.add(counters, "page/home", -2)
+        print("counter", session.get(counters, "page/home").item.counter)
 
-    def item(namespace, record):
-        reply = store.Get(key_value_pb2.GetRequest(
-            namespace=namespace, id=record, options={"session_token": session["token"]}),
-            timeout=5)
-        session["token"] = reply.session_token
-        return reply.item
+        # An element that one region adds while another removes it stays.
+        session.change_set(sets, "user/7", add=[b"red", b"green"])
+        session.change_set(sets, "user/7", add=[b"blue"], remove=[b"green"])
+        elements = session.get(sets, "user/7").item.elements
+        print("set", *(element.decode() for element in elements))
 
-    # Additions of all regions count, also those made while they could not reach each other.
-    change(counters, "page/home", add=5)
-    change(counters, "page/home", add=-2)
-    print("counter", item(counters, "page/home").counter)
+        session.put(registers, "session/9", b"token", ttl=3600)
+        print("expires", session.get(registers, "session/9").item.HasField("expires"))
 
-    # An element that one region adds while another removes it stays.
-    change(sets, "user/7", set={"add": [b"red", b"green"]})
-    change(sets, "user/7", set={"add": [b"blue"], "remove": [b"green"]})
-    print("set", *(element.decode() for element in item(sets, "user/7").elements))
-
-    change(registers, "session/9", put=b"token", ttl={"seconds": 3600})
-    lives = item(registers, "session/9")
-    print("expires", lives.HasField("expires"))
-
-    try:
-        change(counters, "page/home", put=b"five")
-    except grpc.RpcError as error:
-        print("error", error.code().name, error.details())
+        try:
+            session.put(counters, "page/home", b"five")
+        except HomeportError as error:
+            print("error", error.code, error.message)
 
 
 if __name__ == "__main__":
