@@ -37,9 +37,10 @@ struct HealthOptions {
   // in for the longest time out starts over.
   absl::Duration ejection_time = absl::Seconds(1);
   int ejection_time_factor_max = 10;
-  // How answers are judged, and pings, of which few come.
-  LatencyWatchOptions slow_answers = {};
-  LatencyWatchOptions slow_pings = {.samples_min = 8};
+  // How answers are judged, and pings: of these few come, and on a busy machine one of them waits
+  // for its turn for longer than an answer that a caller waits for.
+  LatencyWatchOptions slow_answers = {.samples_min = 100};
+  LatencyWatchOptions slow_pings = {.floor = absl::Milliseconds(150), .samples_min = 8};
   // Another replica counts as heard of for so long after its last answer or ping.
   absl::Duration slow_peers = absl::Seconds(2);
   // A probe that nobody reported the end of gives up its turn after this time.
