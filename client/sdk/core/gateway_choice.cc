@@ -8,7 +8,7 @@
 namespace homeport::sdk {
 
 GatewayChoice::GatewayChoice(std::vector<std::string> gateways, GatewayChoiceOptions options)
-    : options_(std::move(options)) {
+    : options_(options) {
   HP_CHECK(!gateways.empty() && gateways.size() <= kGatewaysMax);
   absl::MutexLock lock(&mutex_);
   for (std::string& address : gateways) {
