@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "client/rpc/channel.h"
 #include "common/rpc/grpc_time.h"
 #include "common/status/error.h"
 #include "grpcpp/grpcpp.h"
@@ -15,36 +16,8 @@
 namespace homeport {
 namespace {
 
-// A page is 3 MiB of values, and its keys come on top.
-constexpr int kReceiveBytesMax = 16 << 20;
-// A gateway that comes back is found again this soon. (gRPC's MIN_RECONNECT_BACKOFF is not this: it
-// also is the time that a connection may take to come up, so it stays at its default.)
-constexpr int kReconnectMsFirst = 50;
-constexpr int kReconnectMsMax = 500;
 // What a call that failed at once spends on looking whether the connection comes up.
 constexpr absl::Duration kReconnectPoll = absl::Milliseconds(100);
-
-absl::Status FromGrpc(const grpc::Status& status) {
-  if (status.ok()) return absl::OkStatus();
-  google::rpc::Status rpc;
-  if (!status.error_details().empty() && rpc.ParseFromString(status.error_details()) &&
-      rpc.code() == static_cast<int>(status.error_code())) {
-    return FromRpcStatus(rpc);
-  }
-  return absl::Status(static_cast<absl::StatusCode>(status.error_code()), status.error_message());
-}
-
-std::shared_ptr<grpc::Channel> Channel(const std::string& address) {
-  grpc::ChannelArguments arguments;
-  arguments.SetMaxReceiveMessageSize(kReceiveBytesMax);
-  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, kReconnectMsFirst);
-  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kReconnectMsMax);
-  // Two clients of one gateway are two connections, as two machines would have.
-  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-  // The whole path of a request is ours to see; a proxy of the environment would hide it.
-  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
-  return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
-}
 
 template <typename Response, typename Stub, typename Request>
 absl::StatusOr<Response> Call(
@@ -77,7 +50,8 @@ struct GatewayClient::Stubs {
 };
 
 GatewayClient::GatewayClient(GatewayClientOptions options)
-    : options_(std::move(options)), stubs_(std::make_unique<Stubs>(Channel(options_.address))) {}
+    : options_(std::move(options)),
+      stubs_(std::make_unique<Stubs>(OpenChannel(options_.address))) {}
 
 GatewayClient::~GatewayClient() = default;
 
