@@ -114,15 +114,19 @@ absl::StatusOr<EntryApplier::Step> EntryApplier::ApplyNext(Origin origin, Origin
   NoteLost(record.entry ? record.entry->dependencies() : record.skip->dependencies());
   parts_.origins->Learn(state,
                         record.entry ? record.entry->dependencies() : record.skip->dependencies());
+  const auto& left_out = record.entry ? record.entry->withheld() : record.skip->classes();
+  for (const internal::v1::ChangeClass& one : left_out) {
+    state.NoteChange(one.namespace_(), record.sequence);
+  }
   if (record.entry) {
-    if (auto status = ApplyEntry(*record.entry); !status.ok()) return status;
+    if (auto status = ApplyEntry(*record.entry, state); !status.ok()) return status;
     ++parts_.counters->entries_applied;
   }
   state.Advance(record.sequence, time);
   return Step::kApplied;
 }
 
-absl::Status EntryApplier::ApplyEntry(const Entry& entry) {
+absl::Status EntryApplier::ApplyEntry(const Entry& entry, OriginState& state) {
   const Stamp stamp{{HybridTime(entry.timestamp()), Origin(entry.origin())},
                     Sequence(entry.sequence())};
   if (entry.has_chain()) {
@@ -133,6 +137,7 @@ absl::Status EntryApplier::ApplyEntry(const Entry& entry) {
     auto part = ParsePart(entry, i);
     if (!part.ok()) return part.status();
     const std::string& name_space = part->change_class().namespace_();
+    state.NoteChange(name_space, stamp.sequence);
     // It was taken in before the namespace was taken from this region.
     if (parts_.holdings->LeavesOut(name_space)) continue;
     const int changes = part->changes_size() - (HP_MUTANT(kHalfBatchApplied) ? 1 : 0);

@@ -54,7 +54,7 @@ class EntryApplier {
   bool StillBlocked(const OriginBlock& block, const Moment& now);
   std::optional<OriginBlock> BlockOf(const LoggedRecord& record, HybridTime time,
                                      const Moment& now);
-  absl::Status ApplyEntry(const internal::v1::Entry& entry);
+  absl::Status ApplyEntry(const internal::v1::Entry& entry, OriginState& state);
 
   void NoteLost(const google::protobuf::RepeatedPtrField<internal::v1::Position>& dependencies);
 

@@ -39,6 +39,9 @@ Hello MakeHello(const std::string& cluster, const ReplicaName& self,
     report->set_received(origin.received.value());
     report->set_applied(origin.applied.value());
     report->set_frozen(origin.frozen);
+    if (origin.replica != nullptr && *origin.replica == self) {
+      report->set_came_since_start(origin.came_since_start);
+    }
   }
   if (view.seeding != nullptr) {
     for (const NamespaceSeeding& seeding : view.seeding->namespaces) {

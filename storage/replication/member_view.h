@@ -56,6 +56,8 @@ Origin OriginOfLeft(const LeftReplicas* left, const ReplicaName& peer, const Rep
   auto found = left->find(peer);
   if (found == left->end()) return Origin(0);
   for (const auto& report : reports) {
+    // Who was let in with an empty disk may have had it from others before that is known here.
+    if (report.came_since_start()) continue;
     if (found->second.contains(Origin(report.origin()))) return Origin(report.origin());
   }
   return Origin(0);

@@ -62,6 +62,11 @@ void OriginState::Advance(Sequence sequence, HybridTime time) {
   dirty = true;
 }
 
+void OriginState::NoteChange(absl::string_view name_space, Sequence sequence) {
+  changes.Note(name_space, sequence);
+  shown_changes.reset();
+}
+
 void OriginState::KeepFresh(Sequence first, LoggedRecord record) {
   const Sequence end = fresh.empty() ? applied : fresh.back().sequence;
   if (end.value() + 1 == first.value()) fresh.push_back(std::move(record));
@@ -79,6 +84,7 @@ absl::Status OriginTable::Load(KvEngine* engine, HybridClock& clock) {
           absl::StrCat("stored position ", absl::BytesToHexString(it->key()), " does not parse"));
     }
     OriginState& state = states_[*origin];
+    state.loaded = true;
     state.received = Sequence(stored.received());
     state.durable = state.received;
     state.applied = Sequence(stored.applied());
@@ -94,6 +100,8 @@ absl::Status OriginTable::Load(KvEngine* engine, HybridClock& clock) {
     state.frozen = stored.frozen();
     if (stored.has_closed_end()) state.closed_end = Sequence(stored.closed_end());
     state.knows = ParseKnown(stored.knows());
+    state.changes =
+        LastChanges::Parse(stored.changes_known() || stored.applied() == 0, stored.changes());
     for (const internal::v1::ChainCover& cover : stored.covers()) {
       state.covers.push_back(
           {Origin(cover.origin()), Sequence(cover.sequence()), Sequence(cover.end())});
@@ -146,6 +154,8 @@ void OriginTable::StagePositions(HybridTime now, uint64_t segment_bytes, Staging
     stored.set_frozen(state.frozen);
     if (state.closed_end) stored.set_closed_end(state.closed_end->value());
     if (state.knows != nullptr) AddKnown(*state.knows, stored.mutable_knows());
+    state.changes.AddTo(*stored.mutable_changes());
+    stored.set_changes_known(state.changes.known());
     for (const OriginState::ChainCover& cover : state.covers) {
       internal::v1::ChainCover* out = stored.add_covers();
       out->set_origin(cover.by.value());
@@ -186,6 +196,11 @@ void OriginTable::Show(ReplicaView& view) const {
     shown.closed_end = state.closed_end;
     shown.first_time = state.first_time;
     shown.knows = state.knows;
+    shown.came_since_start = !state.loaded;
+    if (state.shown_changes == nullptr) {
+      state.shown_changes = std::make_shared<const LastChanges>(state.changes);
+    }
+    shown.changes = state.shown_changes;
     view.origins.push_back(std::move(shown));
   }
 }
@@ -363,6 +378,8 @@ void OriginTable::TakePosition(const SeededOrigin& seeded, Staging& staging) {
   state.fresh.clear();
   // Entries that come after the cut name only what those up to it do not imply.
   if (!HP_MUTANT(kSeedForgetsKnown)) Learn(state, there.knows());
+  state.changes.Take(LastChanges::Parse(there.changes_known(), there.changes()));
+  state.shown_changes.reset();
   const HybridTime first_time = state.first_time;
   state.Advance(cut, HybridTime(there.applied_timestamp()));
   state.first_time = first_time == HybridTime(0) ? HybridTime(there.first_timestamp()) : first_time;

@@ -20,6 +20,7 @@
 #include "storage/model/hybrid_clock.h"
 #include "storage/model/hybrid_time.h"
 #include "storage/replication/item_writer.h"
+#include "storage/replication/last_changes.h"
 #include "storage/replication/log_reader.h"
 #include "storage/replication/origin_log.h"
 #include "storage/replication/replica_view.h"
@@ -72,16 +73,24 @@ struct OriginState {
   };
   std::vector<ChainCover> covers;
   std::shared_ptr<const ReplicaName> replica;
+  // What applied entries changed.
+  LastChanges changes;
+  // The same, for views; null once `changes` has changed.
+  mutable std::shared_ptr<const LastChanges> shown_changes;
   std::optional<OriginBlock> block;
   // Staged since the last commit and not applied yet, in sequence; older ones are read from the
   // log.
   std::deque<LoggedRecord> fresh;
+  // The disk had it when this process started.
+  bool loaded = false;
   bool dirty = false;
 
   // True if the origin is a start of `name`.
   bool StartOf(const ReplicaName& name) const { return replica != nullptr && *replica == name; }
   // A record up to `sequence` was staged, with so many bytes of log.
   void Receive(Sequence sequence, HybridTime time, uint64_t bytes);
+  // What the entry that is to be applied next changed, which ends with `sequence`.
+  void NoteChange(absl::string_view name_space, Sequence sequence);
   // Entry `sequence` was applied, and all before it.
   void Advance(Sequence sequence, HybridTime time);
   // A record was staged; keeps it if it follows what is kept.
@@ -94,7 +103,7 @@ struct OriginState {
 
 // An origin as a peer had it whose items were taken: of `position` the fields applied,
 // applied_timestamp and first_timestamp, replica, covered_by, covered_at, covered_end, frozen,
-// closed_end and knows.
+// closed_end, knows and changes.
 struct SeededOrigin {
   Origin origin;
   internal::v1::StoredPosition position;

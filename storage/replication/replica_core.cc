@@ -208,6 +208,7 @@ absl::StatusOr<WriteName> ReplicaCore::StageWrite(const LocalWrite& write, const
     dependency->set_sequence(position.sequence.value());
   }
   origins_.Learn(origins_.At(self_), entry.dependencies());
+  origins_.At(self_).NoteChange(mutation.namespace_(), stamp.sequence);
   AppendOwn(entry, stamp);
   for (int i = 0; i < mutation.changes_size(); ++i) {
     items_.Apply(std::move(items[i]), local.part().changes(i), stamp, ItemCause::kLocal);

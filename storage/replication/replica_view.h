@@ -13,6 +13,7 @@
 #include "common/session/session_token.h"
 #include "common/time/clock.h"
 #include "storage/model/hybrid_time.h"
+#include "storage/replication/last_changes.h"
 #include "storage/replication/member_view.h"
 #include "storage/replication/seed_view.h"
 #include "storage/replication/stream_join.h"
@@ -51,6 +52,10 @@ struct OriginView {
   HybridTime first_time;
   // May be null: nothing.
   std::shared_ptr<const KnownPositions> knows;
+  // The disk had nothing of it when this process started.
+  bool came_since_start = false;
+  // What applied entries changed; null: not known.
+  std::shared_ptr<const LastChanges> changes;
 };
 
 // Origins that a replica can know. One is added at each start of each replica, and each costs a

@@ -31,6 +31,7 @@ SeedCut CutOf(const ReplicaView& view) {
     out.covered_end = origin.covered_end;
     out.closed_end = origin.closed_end;
     out.frozen = origin.frozen;
+    out.changes = origin.changes;
     const bool ended = (origin.covered_by != Origin(0) && origin.applied >= origin.covered_end) ||
                        (origin.closed_end && origin.applied >= *origin.closed_end);
     if (!ended) out.knows = origin.knows;
@@ -88,6 +89,9 @@ void AddCut(const SeedCut& cut, RepeatedPtrField<SeedPosition>* out) {
     if (of.closed_end) position->set_closed_end(of.closed_end->value());
     position->set_frozen(of.frozen);
     if (of.knows != nullptr) AddKnown(*of.knows, position->mutable_knows());
+    if (of.changes == nullptr) continue;
+    of.changes->AddTo(*position->mutable_changes());
+    position->set_changes_known(of.changes->known());
   }
 }
 
@@ -110,6 +114,8 @@ absl::StatusOr<SeedCut> ParseCut(const RepeatedPtrField<SeedPosition>& positions
     if (position.has_closed_end()) of.closed_end = Sequence(position.closed_end());
     of.frozen = position.frozen();
     of.knows = ParseKnown(position.knows());
+    of.changes = std::make_shared<const LastChanges>(
+        LastChanges::Parse(position.changes_known(), position.changes()));
     const bool says_nothing = of.sequence == Sequence(0) && !of.frozen && !of.closed_end;
     if (position.origin() == 0 || says_nothing ||
         !cut.emplace(Origin(position.origin()), std::move(of)).second) {
@@ -134,6 +140,10 @@ std::vector<SeededOrigin> SeededOriginsOf(const SeedCut& cut) {
     out.position.set_frozen(of.frozen);
     if (of.knows != nullptr) AddKnown(*of.knows, out.position.mutable_knows());
     if (of.closed_end) out.position.set_closed_end(of.closed_end->value());
+    if (of.changes != nullptr) {
+      of.changes->AddTo(*out.position.mutable_changes());
+      out.position.set_changes_known(of.changes->known());
+    }
     seeded.push_back(std::move(out));
   }
   return seeded;

@@ -20,7 +20,7 @@ namespace homeport {
 // An origin in a cut, with what the applied entries say of it: whoever takes over the position does
 // not apply those entries.
 struct CutOrigin {
-  Sequence sequence;  // applied; not 0
+  Sequence sequence;  // applied; 0 only if it is frozen or closed
   HybridTime applied_time;
   HybridTime first_time;
   std::string replica;
@@ -31,6 +31,8 @@ struct CutOrigin {
   bool frozen = false;
   // What entries up to `sequence` depend on; null: nothing, or no more entries come.
   std::shared_ptr<const KnownPositions> knows;
+  // What entries up to `sequence` changed; null: not known.
+  std::shared_ptr<const LastChanges> changes;
 };
 using SeedCut = std::map<Origin, CutOrigin>;
 

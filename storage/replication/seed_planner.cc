@@ -62,7 +62,8 @@ struct Merit {
   ReplicaName peer;
 
   bool BetterThan(const Merit& other) const {
-    if (whole != other.whole) return whole;
+    // Who keeps it may have what nobody has who holds it whole.
+    if (whole != other.whole) return whole ? brings >= other.brings : brings > other.brings;
     if (asked != other.asked) return asked;
     if (brings != other.brings) return brings > other.brings;
     if (applied != other.applied) return applied > other.applied;

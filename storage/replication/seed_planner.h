@@ -34,9 +34,9 @@ struct SeedPlan {
 //
 // One namespace is asked for at a time, of a peer that holds it whole, has applied what is needed
 // and has not declined lately; if there is none, of one that keeps what it had when it held it
-// whole. Of several: the one that is asked already, then the one that has
-// applied what is missing of the most origins, then the one that has applied the most, then by
-// name. Pure.
+// whole, or if that one has applied more of what is missing. Of several: the one that is asked
+// already, then the one that has applied what is missing of the most origins, then the one that has
+// applied the most, then by name. Pure.
 SeedPlan PlanSeeding(const ReplicaView& view, const ReplicaName& self, const Topology& topology,
                      const std::vector<RelayCandidate>& candidates);
 

@@ -1,6 +1,7 @@
 #include "storage/replication/seed_receiver.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
@@ -335,41 +336,42 @@ absl::StatusOr<std::optional<SeedCut>> SeedReceiver::Step(NeverWrites never_writ
 // entries. It is left out of the cut if, of all other origins, it covers what the rest covers. What
 // remains is the lesser of whole cuts, so it stays closed under dependencies.
 SeedCut SeedReceiver::LeastCut(NeverWrites never_writes) const {
-  std::optional<SeedCut> rest;
-  const auto take = [&rest](const SeedCut& cut) { rest = rest ? LesserCut(*rest, cut) : cut; };
-  const auto foreign = [&](const CutOrigin& of, const std::string& name) {
-    return !of.replica.empty() && never_writes(of.replica, name);
+  // True if entries of the origin up to `of` may have changed the namespace behind `have`.
+  const auto changed = [&](const CutOrigin& of, const std::string& name, Sequence have) {
+    const auto last = of.changes == nullptr ? std::nullopt : of.changes->Of(name);
+    if (last) return *last > have;
+    return of.replica.empty() || !never_writes(of.replica, name);
   };
-  // A namespace's own cut need not name the origins whose entries its holders lack.
-  const auto some_foreign = [&](const std::string& name) {
-    return std::any_of(seedings_.begin(), seedings_.end(), [&](const auto& other) {
-      return std::any_of(other.second.cut->begin(), other.second.cut->end(),
-                         [&](const auto& one) { return foreign(one.second, name); });
+  const auto total = [](const SeedCut& cut) {
+    return std::accumulate(cut.begin(), cut.end(), uint64_t{0}, [](uint64_t sum, const auto& one) {
+      return sum + one.second.sequence.value();
     });
   };
   std::map<std::string, const SeedCut*> left_out;
+  const std::string* furthest = nullptr;
   for (const auto& [name, seeding] : seedings_) {
-    if (some_foreign(name)) {
-      left_out.emplace(name, &*seeding.cut);
-    } else {
-      take(*seeding.cut);
+    left_out.emplace(name, &*seeding.cut);
+    if (furthest == nullptr || total(*seeding.cut) > total(*left_out.at(*furthest))) {
+      furthest = &name;
     }
   }
+  SeedCut rest = *left_out.at(*furthest);
+  left_out.erase(*furthest);
   const auto says_less = [&](const auto& one) {
     const auto& [name, cut] = one;
-    if (!rest) return true;
-    return std::any_of(rest->begin(), rest->end(), [&, name = &name, cut = cut](const auto& in) {
+    return std::any_of(rest.begin(), rest.end(), [&, name = &name, cut = cut](const auto& in) {
       const auto& [origin, of] = in;
-      return !foreign(of, *name) && SequenceIn(*cut, origin) < of.sequence;
+      const Sequence have = SequenceIn(*cut, origin);
+      return have < of.sequence && changed(of, *name, have);
     });
   };
   // Each one that is taken lowers the rest, so what covers it goes on doing so.
   for (auto at = std::find_if(left_out.begin(), left_out.end(), says_less); at != left_out.end();
        at = std::find_if(left_out.begin(), left_out.end(), says_less)) {
-    take(*at->second);
+    rest = LesserCut(rest, *at->second);
     left_out.erase(at);
   }
-  return *std::move(rest);
+  return rest;
 }
 
 std::optional<SeedCut> SeedReceiver::TakeEnd(NeverWrites never_writes) {

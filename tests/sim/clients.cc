@@ -15,6 +15,15 @@ constexpr size_t kRetriableMax = 40;
 // Elements that the sets of a run are made of.
 constexpr int kElements = 6;
 
+std::string TextOf(const SessionToken& token) {
+  std::string text;
+  for (const SessionToken::Position& position : token.positions()) {
+    absl::StrAppend(&text, " ", absl::Hex(position.origin.value(), absl::kZeroPad16), "/",
+                    position.sequence.value());
+  }
+  return text;
+}
+
 }  // namespace
 
 Clients::Clients(World* world, Random random)
@@ -56,11 +65,13 @@ Clients::Clients(World* world, Random random)
 void Clients::TellLost(Session& session, const ReplicaView& view) {
   world_->coverage().Covered(Path::kHistoryLost);
   view.DropLost(session.token);
+  // What the lost entry rested on nobody can say any more: the fresh token has what the old one
+  // named.
   Past left;
-  for (const auto& [origin, sequence] : session.past.positions()) {
-    const OriginView* known = view.Find(Origin(origin));
-    const std::optional<Sequence> end = known == nullptr ? std::nullopt : view.EndOf(*known);
-    left.Advance(origin, end ? std::min(end->value(), sequence) : sequence);
+  for (const SessionToken::Position& position : session.token.positions()) {
+    const uint64_t origin = position.origin.value();
+    const uint64_t seen = std::min(session.past.Of(origin), position.sequence.value());
+    if (seen > 0) left.Advance(origin, seen);
   }
   session.past = std::move(left);
   session.seen.clear();
@@ -110,8 +121,10 @@ bool Clients::Served(Session& session, int node) {
     const bool lost = entry != nullptr && entry->lost;
     world_->Fail(absl::StrCat(
         shape_.ReplicaNameOf(node),
-        lost ? " serves a session and does not say that what it has seen went with a disk"
-             : " serves a session that has seen more than is applied there"));
+        lost ? " serves a session and does not say that what it has seen went with a disk: "
+             : " serves a session that has seen more than is applied there: ",
+        absl::Hex(origin, absl::kZeroPad16), "/", sequence, ", of which ",
+        view.AppliedOf(Origin(origin)).value(), "; its token has", TextOf(session.token)));
     return false;
   }
   return true;
@@ -375,6 +388,20 @@ void Clients::CheckParts(Session& session, int node, int item, const ExpectedPar
   for (const EntryRecord* entry : expected.entries) {
     session.past.Advance(entry->origin, entry->sequence);
     session.seen_time = std::max(session.seen_time, entry->time);
+  }
+}
+
+void Clients::AskAboutUnknown() {
+  for (const Session& session : sessions_) {
+    for (int node = 0; node < shape_.replicas(); ++node) {
+      if (!world_->Listed(node)) continue;
+      ReplicaCore& core = *world_->node(node).core;
+      for (const SessionToken::Position& position : session.token.positions()) {
+        if (core.view()->Find(position.origin) == nullptr) {
+          core.AskAbout(position.origin, world_->MomentAt(node));
+        }
+      }
+    }
   }
 }
 

@@ -17,6 +17,8 @@ class Clients {
   void Begin();
   // After healing: every replica serves every session, or tells it what was lost.
   bool ServedEverywhere() const { return !FindUnserved(); }
+  // Each session asks every replica for what it has seen of origins that are not known there.
+  void AskAboutUnknown();
   // What is wrong if that never happens.
   void FailUnserved();
 

@@ -81,6 +81,7 @@ RunResult RunSeed(const RunOptions& options) {
       clients.FailUnserved();
       break;
     }
+    clients.AskAboutUnknown();
     do {
       world.RunUntil(world.now() + kConvergeStep);
     } while (world.failure().empty() && !world.Converged() && world.now() - converged < kSettleMax);

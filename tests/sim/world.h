@@ -264,8 +264,12 @@ class World {
 
   void Start(int at);
   void Crash(int at, bool power, size_t keep);
+  void EndProcess(int at, bool power, size_t keep);
   void RestartLater(int at, Micros delay);
   void LoseDisk(int at, std::shared_ptr<MemoryDisk> disk);
+  // Marks what no disk, no copy of one and no message that waits to be written has any more; how
+  // many acknowledged writes are among it. To be called once disks were lost.
+  int MarkLost();
   void WantCommit(int at);
   void Commit(int at);
   // The entries that a write replaces, or removes something of, at a replica with this view.

@@ -91,6 +91,12 @@ void World::RestartLater(int at, Micros delay) {
 }
 
 void World::Crash(int at, bool power, size_t keep) {
+  EndProcess(at, power, keep);
+  // What it had not written, or not synced, may have been all that was left of a lost disk.
+  if (disks_lost_ > 0) MarkLost();
+}
+
+void World::EndProcess(int at, bool power, size_t keep) {
   Node& node = nodes_[at];
   if (node.running()) {
     trace_->Tell(
@@ -123,12 +129,23 @@ void World::Crash(int at, bool power, size_t keep) {
 }
 
 void World::LoseDisk(int at, std::shared_ptr<MemoryDisk> disk) {
-  Crash(at, false, 0);
+  EndProcess(at, false, 0);
   Node& node = nodes_[at];
   node.disk = std::move(disk);
   node.last_view = nullptr;
   node.time_floor = 0;
   node.disk_lost = true;
+  ++disks_lost_;
+  const int lost = MarkLost();
+  if (lost > 0) coverage_->Covered(Path::kWritesLost);
+  trace_->Tell([&] {
+    return absl::StrCat(shape_.ReplicaNameOf(at), " has another disk; ", lost,
+                        " acknowledged writes are on none");
+  });
+  if (on_disk_lost) on_disk_lost();
+}
+
+int World::MarkLost() {
   // What every disk and every copy of one has now, and what waits to be written to one.
   std::vector<std::map<uint64_t, uint64_t>> received(nodes_.size());
   for (int i = 0; i < size(); ++i) {
@@ -166,22 +183,16 @@ void World::LoseDisk(int at, std::shared_ptr<MemoryDisk> disk) {
     }
     return held;
   });
-  ++disks_lost_;
   for (const auto& [origin, of] : history_.origins()) {
     for (const EntryRecord& entry : of.entries) {
       if (!entry.lost || entry.regions < disks_lost_) continue;
-      return Fail(absl::StrCat("a write that ", entry.regions,
-                               " other regions had went with one disk: ", entry.sequence, " of ",
-                               absl::Hex(origin, absl::kZeroPad16)));
+      Fail(absl::StrCat("a write that ", entry.regions, " other regions had went with one disk: ",
+                        entry.sequence, " of ", absl::Hex(origin, absl::kZeroPad16)));
+      return lost;
     }
   }
   writes_lost_ += lost;
-  if (lost > 0) coverage_->Covered(Path::kWritesLost);
-  trace_->Tell([&] {
-    return absl::StrCat(shape_.ReplicaNameOf(at), " has another disk; ", lost,
-                        " acknowledged writes are on none");
-  });
-  if (on_disk_lost) on_disk_lost();
+  return lost;
 }
 
 void World::Tick(int at) {

@@ -97,6 +97,16 @@ TEST_F(MemberTableTest, WithinOneStartPositionsOnlyGrow) {
   EXPECT_TRUE(table_.Find(kOne)->Of(kOrigin).frozen);
 }
 
+TEST(LeftReplicaTest, WhatCameFromOthersSinceAnEmptyStartIsNotHeldAgainstAReplica) {
+  const LeftReplicas left{{kOne, {kOrigin}}};
+  internal::v1::Hello hello;
+  hello.add_origins()->set_origin(kOrigin.value());
+  EXPECT_EQ(OriginOfLeft(&left, kOne, hello.origins()), kOrigin);
+  EXPECT_EQ(OriginOfLeft(&left, kTwo, hello.origins()), Origin(0));
+  hello.mutable_origins(0)->set_came_since_start(true);
+  EXPECT_EQ(OriginOfLeft(&left, kOne, hello.origins()), Origin(0));
+}
+
 TEST_F(MemberTableTest, ALaterStartReplacesWhatWasKnown) {
   table_.Observe(ReportOf(kOne, 1, 10, 5), kOne);
   EXPECT_TRUE(table_.Observe(ReportOf(kOne, 7, 11, 2), kTwo));

@@ -1,5 +1,6 @@
 // The parts of seeding by themselves: what a sender sends, what a receiver refuses, whom a planner
 // asks.
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -401,13 +402,20 @@ class LeastCutTest : public testing::Test {
     mesh_.core(1).StageSeedAll({"all", "some"});
     EXPECT_TRUE(mesh_.core(1).Commit(mesh_.Now(1)).ok());
   }
-  static void Cover(SeedChunk& chunk, Origin origin, const std::string& replica, uint64_t to) {
+  static void Cover(SeedChunk& chunk, Origin origin, const std::string& replica, uint64_t to,
+                    const std::map<std::string, uint64_t>& changes = {}) {
     internal::v1::SeedPosition* position = chunk.add_cut();
     position->set_origin(origin.value());
     position->set_sequence(to);
     position->set_applied_timestamp(to);
     position->set_first_timestamp(1);
     position->set_replica(replica);
+    position->set_changes_known(!changes.empty());
+    for (const auto& [name, sequence] : changes) {
+      internal::v1::LastChange* change = position->add_changes();
+      change->set_namespace_(name);
+      change->set_sequence(sequence);
+    }
   }
   // Takes a namespace in which there is nothing, by the cut in `chunk`.
   void Seed(const std::string& name, SeedChunk chunk) {
@@ -458,6 +466,23 @@ TEST_F(LeastCutTest, NorDoesOneWhoseHoldersHaveNothingOfThatOrigin) {
   EXPECT_EQ(mesh_.core(1).view()->seeding, nullptr);
   EXPECT_EQ(Applied(of_r0_), Sequence(9));
   EXPECT_EQ(Applied(of_r2_), Sequence(5));
+}
+
+TEST_F(LeastCutTest, NorAnOriginWhoseEntriesThatItLacksHaveNotChangedIt) {
+  Cover(all_, of_r0_, "r0/a", 9, {{"all", 9}, {"some", 6}});
+  Cover(some_, of_r0_, "r0/a", 6, {{"all", 5}, {"some", 6}});
+  Seed("all", all_);
+  Seed("some", some_);
+  EXPECT_EQ(Applied(of_r0_), Sequence(9));
+}
+
+// Its region may have held the namespace then.
+TEST_F(LeastCutTest, ItDoesIfThatOriginChangedItThoughItMayNotAnyMore) {
+  Cover(all_, of_r2_, "r2/a", 5, {{"all", 5}, {"some", 3}});
+  Cover(some_, of_r2_, "r2/a", 2, {{"some", 2}});
+  Seed("all", all_);
+  Seed("some", some_);
+  EXPECT_EQ(Applied(of_r2_), Sequence(2));
 }
 
 TEST_F(LeastCutTest, ItDoesIfItLacksWhatThatOriginMayRestOn) {
