@@ -174,13 +174,13 @@ TEST(YamlToProtoTest, EnumsAreWordsInLowerCaseWithoutTheirPrefix) {
               "  - region_choice: CLIENT\n"
               "  - default_consistency: unspecified\n")
           .problems,
-      ElementsAre(
-          "2 namespaces[0].write_mode: must be any_region, and is \"any_regoin\"; did you "
-          "mean \"any_region\"?",
-          "3 namespaces[1].region_choice: must be one of client, gateway, fastest, and is \"CLIENT\"; "
-          "did you mean \"client\"?",
-          "4 namespaces[2].default_consistency: must be one of eventual, session, bounded, "
-          "latest, and is \"unspecified\""));
+      ElementsAre("2 namespaces[0].write_mode: must be any_region, and is \"any_regoin\"; did you "
+                  "mean \"any_region\"?",
+                  "3 namespaces[1].region_choice: must be one of client, gateway, fastest, and is "
+                  "\"CLIENT\"; "
+                  "did you mean \"client\"?",
+                  "4 namespaces[2].default_consistency: must be one of eventual, session, bounded, "
+                  "latest, and is \"unspecified\""));
 }
 
 TEST(YamlToProtoTest, AliasesAreWrittenOut) {
