@@ -46,8 +46,8 @@ absl::string_view AccessName(Access access) { return RangeOf(access).name; }
 
 absl::Duration LastMile(Access access, uint64_t seed, uint64_t client) {
   const AccessRange& range = RangeOf(access);
-  std::mt19937_64 random(seed ^ ((client + 1) * kSpread));
-  const double share = static_cast<double>(random() >> 11) * 0x1p-53;
+  std::mt19937_64 generator(seed ^ ((client + 1) * kSpread));
+  const double share = static_cast<double>(generator() >> 11) * 0x1p-53;
   return absl::Milliseconds(range.shortest_ms + share * (range.longest_ms - range.shortest_ms));
 }
 

@@ -14,9 +14,9 @@ SimplerSetups::SimplerSetups(SetupsWorld world) : world_(std::move(world)) {
   for (const auto& row : world_.region_round_trips) HP_CHECK(row.size() == regions);
   for (const auto& row : world_.client_round_trips) HP_CHECK(row.size() == regions);
   for (const RegionOutage& outage : world_.outages) HP_CHECK(outage.region < regions);
-  std::mt19937_64 random(world_.seed);
+  std::mt19937_64 generator(world_.seed);
   for (size_t i = 0; i < world_.client_round_trips.size(); ++i) {
-    const double share = static_cast<double>(random() >> 11) * 0x1p-53;
+    const double share = static_cast<double>(generator() >> 11) * 0x1p-53;
     first_asks_.push_back(share * world_.dns_cached_for);
   }
 }
