@@ -24,6 +24,7 @@ import argparse
 import collections
 import datetime
 import errno
+import http.client
 import json
 import os
 import random
@@ -322,12 +323,16 @@ class Flips(Stopped):
             with open(server.ready_path, encoding="utf-8") as file:
                 server.metrics_address = json.load(file)["metrics"]
             page = server.scrape()
-        except (OSError, ValueError):
+        except (OSError, ValueError, http.client.HTTPException):
             return None
         values = dict(line.rsplit(" ", 1) for line in page.splitlines()
                       if line[:1] not in ("", "#"))
-        return float(values["homeport_scrub_passes_total"]) > 0 and \
-            float(values['homeport_scrub_tables_total{found="damaged"}']) == 0
+        # Metrics are served before the store is open.
+        passes = values.get("homeport_scrub_passes_total")
+        damaged = values.get('homeport_scrub_tables_total{found="damaged"}')
+        if passes is None or damaged is None:
+            return None
+        return float(passes) > 0 and float(damaged) == 0
 
     def tell_unshipped(self, load):
         """Damage that is met when a replica has taken writes again: of the last of them, as long as

@@ -2,6 +2,7 @@
 """The runner sees a program that breaks its promise: one whose syncs do nothing. A wall
 clock that jumps is survived. One region goes on while another is swallowed by a black hole."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -55,6 +56,27 @@ class ClockTest(unittest.TestCase):
             while time.monotonic() < until:
                 self.assertEqual(client.get("k", namespace="registers").item.value, b"v")
         client.close()
+
+
+class CleanTest(unittest.TestCase):
+
+    def test_a_process_whose_store_is_not_open_yet_has_looked_at_nothing(self):
+        class Server:
+            ready_path = os.path.join(new_folder(), "ready")
+            page = "homeport_up 1\n"
+
+            def scrape(self):
+                return self.page
+
+        server = Server()
+        self.assertFalse(faults.Flips.is_clean(server))
+        with open(server.ready_path, "w", encoding="utf-8") as file:
+            json.dump({"metrics": "127.0.0.1:1"}, file)
+        self.assertFalse(faults.Flips.is_clean(server))
+        for passes, damaged, clean in ((0, 0, False), (1, 1, False), (1, 0, True)):
+            server.page = (f"homeport_scrub_passes_total {passes}\n"
+                           f'homeport_scrub_tables_total{{found="damaged"}} {damaged}\n')
+            self.assertEqual(faults.Flips.is_clean(server), clean)
 
 
 class BlackHoleTest(unittest.TestCase):
